@@ -1,0 +1,1 @@
+"""Pure array functions of the papers, safe under `jax.jit` and `jax.grad`."""

@@ -1,0 +1,1 @@
+"""From a GIF to a video: dequantise, interpolate, encode."""

@@ -1,0 +1,1 @@
+"""Training: tasks, losses, input pipeline, loop and checkpoints."""
