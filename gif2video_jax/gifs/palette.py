@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, Float, UInt8
 
 MAX_COLORS = 256
 
@@ -38,3 +38,35 @@ class Palette:
         table = np.zeros((MAX_COLORS, 3), np.uint8)
         table[: len(colors)] = colors
         return cls(table, len(colors))
+
+
+def palette_geometry(
+    palette: Palette, used: Bool[np.ndarray, "256"] | None = None, *, neighbors: int = 4
+) -> Float[np.ndarray, "256 3*neighbors"]:
+    """For each colour, the offsets to the nearest other colours, nearest first.
+
+    What a quantised pixel may have been is told by the cell of its colour, and the cell by the
+    colours around it. This is an input of the bundled dequantiser, not of the paper's.
+
+    Args:
+      palette: the colours of the frame.
+      used: which entries the frame draws with; None means the first `num_colors`. Unused entries
+        (padding, leftovers of an optimiser) tell nothing and are no neighbours.
+      neighbors: how many offsets; colours that have fewer neighbours get zeros for the missing.
+
+    Returns:
+      float32 offsets (neighbour - colour) / 127.5, three values (RGB) a neighbour. Rows of unused
+      entries are zero. Equal colours count as one, so an offset is zero only if it is missing.
+    """
+    used = np.arange(MAX_COLORS) < palette.num_colors if used is None else used
+    table = np.zeros((MAX_COLORS, 3 * neighbors), np.float32)
+    colors = palette.colors.astype(np.int32)
+    others = np.unique(colors[used], axis=0)
+    offsets = others[None] - colors[used][:, None]
+    distance = np.square(offsets).sum(-1)
+    # The colour itself goes last, so that it is never among its own neighbours.
+    order = np.argsort(np.where(distance == 0, np.iinfo(np.int32).max, distance), axis=1)
+    order = order[:, : min(neighbors, len(others) - 1)]
+    nearest = np.take_along_axis(offsets, order[..., None], axis=1)
+    table[used, : 3 * order.shape[1]] = nearest.reshape(len(nearest), -1) / 127.5
+    return table

@@ -1,0 +1,136 @@
+"""CCDNet: compositional colour dequantisation of GIF frames (GIF2Video, section 3).
+
+  CCDNet-1:  I = tanh(U1(G))
+  CCDNet-k:  I <- tanh(I + U2(concat[I, G, f_C(I), G - f_C(I)])), `unroll` times, from CCDNet-1's I,
+             one U2 shared by all steps; or U2(concat[I, G]) without re-quantised input.
+
+G is the GIF frame, f_C maps each pixel to the nearest colour of that frame's palette. Images are
+NHWC RGB in [-1, 1]. In CCDNet-k the first network is frozen: it runs with inference BatchNorm and
+passes no gradient.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, UInt8
+
+from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.palette import nearest_color
+
+COMPOSITIONS = ("tanh", "residual")
+
+
+class CCDNet1(nn.Module):
+    """One step from a GIF frame to a clean frame.
+
+    Attributes:
+      unet: fields of the `UNet` (`out_channels` is 3).
+      composition: "tanh", the paper's `tanh(U(G))`, or "residual", `G + U(G)`: a network that
+        starts as the identity and need not learn to copy its input.
+      geometry_channels: 0, or how many channels of palette geometry
+        (`gifs.palette.palette_geometry`) the network reads beside the frame.
+    """
+
+    unet: dict[str, Any]
+    composition: str = "tanh"
+    geometry_channels: int = 0
+
+    def __post_init__(self):
+        """Rejects an unknown composition."""
+        super().__post_init__()
+        if self.composition not in COMPOSITIONS:
+            raise ValueError(
+                f"composition: expected one of {', '.join(COMPOSITIONS)}, got {self.composition!r}"
+            )
+
+    @nn.compact
+    def __call__(
+        self,
+        gif: Float[Array, "n h w 3"],
+        geometry: Float[Array, "n h w g"] | None = None,
+        train: bool = False,
+    ) -> Float[Array, "n h w 3"]:
+        """Dequantises frames.
+
+        Args:
+          gif: GIF frames in [-1, 1].
+          geometry: palette geometry of each pixel, if `geometry_channels` asks for it. Offsets
+            between colours are small; they enter the network four times larger.
+          train: BatchNorm uses and updates batch statistics.
+
+        Returns:
+          Clean frames; within [-1, 1] with "tanh", possibly a little outside with "residual".
+
+        Raises:
+          ValueError: if geometry is missing, not asked for, or of another shape.
+        """
+        expected = gif.shape[:3] + (self.geometry_channels,)
+        got = gif.shape[:3] + (0,) if geometry is None else geometry.shape
+        if got != expected:
+            raise ValueError(f"geometry: expected shape {expected}, got {got}")
+        unet = UNet(out_channels=3, **self.unet, name="unet")
+        inputs = gif if geometry is None else jnp.concatenate([gif, 4.0 * geometry], axis=-1)
+        result = unet(inputs, train)
+        return jnp.tanh(result) if self.composition == "tanh" else gif + result
+
+
+class CCDNet(nn.Module):
+    """CCDNet-k: a frozen CCDNet-1 and a second U-Net that refines its result.
+
+    CCDNet-2 of the paper is `unroll=1`: one application of the second network.
+
+    Attributes:
+      unet: fields of both U-Nets.
+      unroll: how often the second network is applied.
+      requantize: whether it also sees f_C(I) and G - f_C(I): 12 input channels rather than 6.
+    """
+
+    unet: dict[str, Any]
+    unroll: int = 1
+    requantize: bool = True
+
+    def __post_init__(self):
+        """Rejects an impossible unroll."""
+        super().__post_init__()
+        if self.unroll < 1:
+            raise ValueError(f"unroll: expected 1 or more, got {self.unroll}")
+
+    @nn.compact
+    def __call__(
+        self,
+        gif: Float[Array, "n h w 3"],
+        palette: UInt8[Array, "n 256 3"] | None = None,
+        num_colors: Int[Array, " n"] | None = None,
+        train: bool = False,
+    ) -> list[Float[Array, "n h w 3"]]:
+        """Dequantises frames in steps.
+
+        Args:
+          gif: GIF frames in [-1, 1].
+          palette: of each frame, for f_C; needed with `requantize`.
+          num_colors: of each palette.
+          train: BatchNorm of the second network uses and updates batch statistics.
+
+        Returns:
+          The result of each application of the second network, the last one the best; the training
+          loss averages over all of them.
+
+        Raises:
+          ValueError: if a palette is needed and missing.
+        """
+        if self.requantize and (palette is None or num_colors is None):
+            raise ValueError("palette and num_colors: needed with requantize=True, got None")
+        image = CCDNet1(self.unet, name="base")(gif, train=False)
+        image = jax.lax.stop_gradient(image)
+        second = UNet(out_channels=3, **self.unet, name="second")
+        results = []
+        for _ in range(self.unroll):
+            inputs = [image, gif]
+            if self.requantize:
+                requantized = nearest_color(image, palette, num_colors)
+                inputs += [requantized, gif - requantized]
+            image = jnp.tanh(image + second(jnp.concatenate(inputs, axis=-1), train))
+            results.append(image)
+        return results

@@ -1,0 +1,185 @@
+"""The modified SuperSlomo of GIF2Video: the frame at any time t between two frames.
+
+After Jiang et al., "Super SloMo", CVPR 2018, as the authors of GIF2Video changed it. Stages:
+
+  1. Flow net A sees both frames, in both orders: F01 and F10, in units of `max_flow` pixels.
+  2. Flows at time t, by assuming straight motion:
+       Ft1 = (1-t)^2 F01 - t(1-t) F10,   Ft0 = -t(1-t) F01 + t^2 F10
+  3. Refinement net B sees frames, warped frames and these flows; it gives refined Ft0 and Ft1 (not
+     residuals) and the visibility V0 in [0, 1], all through tanh.
+  4. Fusion: It = ((1-t) V0 warp(I0, Ft0) + t (1-V0) warp(I1, Ft1)) / ((1-t) V0 + t (1-V0) + 1e-8)
+
+Frames are NHWC RGB in [-1, 1]; flows are (dx, dy) in pixels for backward warping. The largest
+motion that the networks can express is `max_flow` pixels (30 in the paper) between the two frames.
+
+*Joint*: A sees the raw GIF frames while warping and B see the dequantised frames. *Sequential*:
+A sees the dequantised frames too.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.warp import warp
+
+FLOW_UNET = {
+    "stage_channels": (32, 64, 128, 256, 512, 512),
+    "up_channels": (512, 256, 128, 64, 32),
+    "kernel_sizes": (7, 5, 3, 3, 3, 3),
+    "norm": "none",
+    "negative_slope": 0.1,
+    "upsampling": "bilinear_aligned",
+}
+"""The paper's flow U-Net, about 19.8 M parameters."""
+
+
+@flax.struct.dataclass
+class Interpolation:
+    """What SuperSlomo finds out about the time between two frames.
+
+    Attributes:
+      frames: the frames at each time, (n, t, h, w, 3) in [-1, 1].
+      flow_01: motion from frame 0 to frame 1, pixels: `warp(I1, flow_01)` looks like I0.
+      flow_10: the other way round.
+      flow_t0: refined flow of each time to frame 0, pixels, (n, t, h, w, 2).
+      flow_t1: to frame 1.
+      visibility: V0, how far frame 0 is trusted, in [0, 1], (n, t, h, w, 1).
+    """
+
+    frames: Float[Array, "n t h w 3"]
+    flow_01: Float[Array, "n h w 2"]
+    flow_10: Float[Array, "n h w 2"]
+    flow_t0: Float[Array, "n t h w 2"]
+    flow_t1: Float[Array, "n t h w 2"]
+    visibility: Float[Array, "n t h w 1"]
+
+
+class SuperSlomo(nn.Module):
+    """Two flow U-Nets and the fusion; see the head of this file.
+
+    Attributes:
+      unet: fields of both U-Nets.
+      max_flow: pixels that a network's output of 1 stands for.
+      refine_residual: net B's flows are added to the straight ones of step 2. The paper's replace
+        them (False); a small network learns faster so.
+    """
+
+    unet: dict[str, Any]
+    max_flow: float = 30.0
+    refine_residual: bool = False
+
+    def setup(self):
+        """Makes both U-Nets."""
+        self.flow = UNet(out_channels=2, **self.unet)
+        self.refine = UNet(out_channels=5, **self.unet)
+
+    def __call__(
+        self,
+        frame_0: Float[Array, "n h w 3"],
+        frame_1: Float[Array, "n h w 3"],
+        times: Float[Array, "n t"],
+        gif_0: Float[Array, "n h w 3"] | None = None,
+        gif_1: Float[Array, "n h w 3"] | None = None,
+    ) -> Interpolation:
+        """Interpolates at each of `times`; net A runs once however many they are.
+
+        Args:
+          frame_0: the (dequantised) frame at time 0.
+          frame_1: the frame at time 1.
+          times: in [0, 1], own times for each pair.
+          gif_0: the raw GIF frame for net A (joint mode); None uses `frame_0` (sequential mode).
+          gif_1: likewise.
+
+        Raises:
+          ValueError: if shapes do not match.
+        """
+        if frame_1.shape != frame_0.shape or times.shape[:1] != frame_0.shape[:1]:
+            raise ValueError(
+                f"frame_1 and times: expected {frame_0.shape} and ({frame_0.shape[0]}, t), "
+                f"got {frame_1.shape} and {times.shape}"
+            )
+        flow_01, flow_10 = self.flows(
+            frame_0 if gif_0 is None else gif_0, frame_1 if gif_1 is None else gif_1
+        )
+        return self.between(frame_0, frame_1, flow_01, flow_10, times)
+
+    def flows(
+        self, frame_0: Float[Array, "n h w 3"], frame_1: Float[Array, "n h w 3"]
+    ) -> tuple[Float[Array, "n h w 2"], Float[Array, "n h w 2"]]:
+        """Net A: the flows 0 -> 1 and 1 -> 0 in pixels."""
+        forward = jnp.concatenate([frame_0, frame_1], axis=-1)
+        backward = jnp.concatenate([frame_1, frame_0], axis=-1)
+        both = self.max_flow * jnp.tanh(self.flow(jnp.concatenate([forward, backward])))
+        flow_01, flow_10 = jnp.split(both, 2)
+        return flow_01, flow_10
+
+    def between(
+        self,
+        frame_0: Float[Array, "n h w 3"],
+        frame_1: Float[Array, "n h w 3"],
+        flow_01: Float[Array, "n h w 2"],
+        flow_10: Float[Array, "n h w 2"],
+        times: Float[Array, "n t"],
+    ) -> Interpolation:
+        """Steps 2 to 4, for flows that are known; all times go through net B as one batch."""
+        n, num_times = times.shape
+
+        def repeat(x):
+            return jnp.repeat(x, num_times, axis=0)
+
+        image_0, image_1, t = repeat(frame_0), repeat(frame_1), times.reshape(-1, 1, 1, 1)
+        flow_t0, flow_t1 = flows_at(repeat(flow_01), repeat(flow_10), t)
+        inputs = [
+            image_0,
+            image_1,
+            warp(image_0, flow_t0),
+            warp(image_1, flow_t1),
+            flow_t0 / self.max_flow,
+            flow_t1 / self.max_flow,
+        ]
+        refined = self.refine(jnp.concatenate(inputs, axis=-1))
+        if self.refine_residual:
+            flow_t0 = flow_t0 + self.max_flow * jnp.tanh(refined[..., 0:2])
+            flow_t1 = flow_t1 + self.max_flow * jnp.tanh(refined[..., 2:4])
+        else:
+            flow_t0 = self.max_flow * jnp.tanh(refined[..., 0:2])
+            flow_t1 = self.max_flow * jnp.tanh(refined[..., 2:4])
+        visibility = (jnp.tanh(refined[..., 4:5]) + 1) / 2
+        frames = fuse(warp(image_0, flow_t0), warp(image_1, flow_t1), visibility, t)
+
+        def split(x):
+            return x.reshape(n, num_times, *x.shape[1:])
+
+        return Interpolation(
+            frames=split(frames),
+            flow_01=flow_01,
+            flow_10=flow_10,
+            flow_t0=split(flow_t0),
+            flow_t1=split(flow_t1),
+            visibility=split(visibility),
+        )
+
+
+def flows_at(
+    flow_01: Float[Array, "n h w 2"], flow_10: Float[Array, "n h w 2"], t: Float[Array, "n 1 1 1"]
+) -> tuple[Float[Array, "n h w 2"], Float[Array, "n h w 2"]]:
+    """Ft0 and Ft1 from F01 and F10 by assuming straight motion (step 2)."""
+    flow_t0 = -t * (1 - t) * flow_01 + t**2 * flow_10
+    flow_t1 = (1 - t) ** 2 * flow_01 - t * (1 - t) * flow_10
+    return flow_t0, flow_t1
+
+
+def fuse(
+    warped_0: Float[Array, "n h w c"],
+    warped_1: Float[Array, "n h w c"],
+    visibility: Float[Array, "n h w 1"],
+    t: Float[Array, "n 1 1 1"],
+) -> Float[Array, "n h w c"]:
+    """It from both warped frames, weighted by closeness in time and by visibility (step 4)."""
+    weight_0 = (1 - t) * visibility
+    weight_1 = t * (1 - visibility)
+    return (weight_0 * warped_0 + weight_1 * warped_1) / (weight_0 + weight_1 + 1e-8)

@@ -1,0 +1,74 @@
+"""The one place where pixel values change their range.
+
+Files, data sets and videos hold uint8 in [0, 255]; networks hold float32 in [-1, 1], the range of
+the authors' code (`x / 127.5 - 1`).
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+
+def to_float(image: UInt8[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Maps uint8 [0, 255] to float32 [-1, 1]."""
+    return image.astype(jnp.float32) / 127.5 - 1.0
+
+
+def to_uint8(image: Float[Array, "*shape"]) -> UInt8[Array, "*shape"]:
+    """Maps float [-1, 1] to uint8 [0, 255]: rounds to nearest and clips what lies outside."""
+    return jnp.clip(jnp.round((image + 1.0) * 127.5), 0.0, 255.0).astype(jnp.uint8)
+
+
+def space_to_depth(image: Float[Array, "n h w c"], factor: int) -> Float[Array, "n h2 w2 c2"]:
+    """Folds each factor x factor block of pixels into channels, ordered (row, column, channel).
+
+    Raises:
+      ValueError: if height or width is no multiple of `factor`.
+    """
+    n, h, w, c = image.shape
+    if h % factor or w % factor:
+        raise ValueError(f"height and width: expected multiples of {factor}, got {h} and {w}")
+    blocks = image.reshape(n, h // factor, factor, w // factor, factor, c)
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(
+        n, h // factor, w // factor, factor * factor * c
+    )
+
+
+def depth_to_space(image: Float[Array, "n h w c"], factor: int) -> Float[Array, "n h2 w2 c2"]:
+    """Undoes `space_to_depth`.
+
+    Raises:
+      ValueError: if the channels are no multiple of `factor` squared.
+    """
+    n, h, w, c = image.shape
+    if c % (factor * factor):
+        raise ValueError(f"channels: expected a multiple of {factor * factor}, got {c}")
+    blocks = image.reshape(n, h, w, factor, factor, c // (factor * factor))
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(
+        n, h * factor, w * factor, c // (factor * factor)
+    )
+
+
+def resize_bilinear(
+    image: Float[Array, "n h w c"], height: int, width: int, *, align_corners: bool
+) -> Float[Array, "n height width c"]:
+    """Enlarges bilinearly, with corners aligned as PyTorch's `UpsamplingBilinear2d` or not.
+
+    `align_corners=True` maps corner pixel centres onto corner pixel centres, so the result depends
+    on the whole size; False is the half-pixel rule of `jax.image.resize`, which does not.
+    """
+    n, h, w, c = image.shape
+    if not align_corners:
+        return jax.image.resize(image, (n, height, width, c), "bilinear", antialias=False)
+    rows = _aligned_matrix(h, height, image.dtype)
+    columns = _aligned_matrix(w, width, image.dtype)
+    image = jnp.einsum("yh,nhwc->nywc", rows, image)
+    return jnp.einsum("xw,nywc->nyxc", columns, image)
+
+
+def _aligned_matrix(size: int, new_size: int, dtype) -> Float[Array, "new_size size"]:
+    """The matrix of linear interpolation from `size` to `new_size` samples, corners aligned."""
+    if new_size == 1:
+        return jnp.zeros((1, size), dtype).at[0, 0].set(1)
+    positions = jnp.arange(new_size) * ((size - 1) / (new_size - 1))
+    return jnp.maximum(0.0, 1.0 - jnp.abs(positions[:, None] - jnp.arange(size))).astype(dtype)
