@@ -1,0 +1,115 @@
+"""Dithers: from a picture and a palette to the index of each pixel.
+
+`none` and the Bayer dithers map to the exactly nearest colour (squared RGB distance, the first
+index on a tie), in NumPy. `floyd_steinberg` is Pillow's; the other error diffusions are those of
+ffmpeg's `paletteuse`, through PyAV.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from gif2video_jax.gifs.palette import Palette
+
+_BLOCK = 2048  # Pixels at a time: keeps the distances of a block in the processor's cache.
+
+
+def nearest_indices(
+    image: UInt8[np.ndarray, "h w 3"], palette: Palette
+) -> UInt8[np.ndarray, "h w"]:
+    """f_C of the paper: the index of the nearest of the palette's colours for each pixel.
+
+    Exact argmin of the squared RGB distance over the first `num_colors` entries; the first index
+    on a tie. Distances are whole numbers below 2**24, so float32 holds them exactly.
+    """
+    height, width, _ = image.shape
+    colors = palette.colors[: palette.num_colors].astype(np.float32)
+    # |x - c|^2 without |x|^2, which is the same for every colour.
+    squares = (colors * colors).sum(axis=1)
+    factors = np.ascontiguousarray(-2 * colors.T)
+    pixels = image.reshape(-1, 3)
+    indices = np.empty(len(pixels), np.uint8)
+    for start in range(0, len(pixels), _BLOCK):
+        distances = pixels[start : start + _BLOCK].astype(np.float32) @ factors
+        distances += squares
+        indices[start : start + _BLOCK] = distances.argmin(axis=1)
+    return indices.reshape(height, width)
+
+
+def bayer(
+    image: UInt8[np.ndarray, "h w 3"], palette: Palette, scale: int
+) -> UInt8[np.ndarray, "h w"]:
+    """Ordered dither with an 8x8 Bayer matrix of strength `scale`, 0 (strongest) to 5.
+
+    The matrix and its use are those of ffmpeg's `paletteuse=dither=bayer:bayer_scale=N`; the
+    nearest colour is measured in RGB, as ffmpeg did before version 6 (since then in Oklab).
+    """
+    height, width, _ = image.shape
+    offsets = np.tile(_bayer_matrix(scale), (height // 8 + 1, width // 8 + 1))
+    shifted = image.astype(np.int16) + offsets[:height, :width, None]
+    return nearest_indices(np.clip(shifted, 0, 255).astype(np.uint8), palette)
+
+
+def floyd_steinberg(
+    image: UInt8[np.ndarray, "h w 3"], palette: Palette
+) -> UInt8[np.ndarray, "h w"]:
+    """Pillow's Floyd-Steinberg error diffusion."""
+    table = Image.new("P", (1, 1))
+    table.putpalette(palette.colors[: palette.num_colors].tobytes())
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    # Pillow dithers only when it is given the palette.
+    return np.asarray(picture.quantize(palette=table, dither=Image.Dither.FLOYDSTEINBERG))
+
+
+def paletteuse(
+    image: UInt8[np.ndarray, "h w 3"], palette: Palette, dither: str
+) -> UInt8[np.ndarray, "h w"]:
+    """ffmpeg's `paletteuse` filter with a dither of that filter, through PyAV.
+
+    The libraries that PyAV brings (ffmpeg 6 and later) find the nearest colour in Oklab.
+    """
+    import av  # Only here and in palettegen: the rest works where PyAV is missing.
+
+    height, width, _ = image.shape
+    time_base = Fraction(1, 25)
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=width, height=height, format="bgra", time_base=time_base)
+    table = graph.add_buffer(width=16, height=16, format="bgra", time_base=time_base)
+    use = graph.add("paletteuse", f"dither={dither}")
+    sink = graph.add("buffersink")
+    source.link_to(use, 0, 0)
+    table.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    entries = palette.colors.copy()
+    entries[palette.num_colors :] = palette.colors[0]
+    for node, pixels in ((table, entries.reshape(16, 16, 3)), (source, image)):
+        opaque = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+        opaque[..., :3] = pixels[..., ::-1]
+        frame = av.VideoFrame.from_ndarray(opaque, format="bgra")
+        frame.pts, frame.time_base = 0, time_base
+        node.push(frame)
+        node.push(None)
+    pixels, table_used = sink.pull().planes
+    rows = np.frombuffer(pixels, np.uint8)[: height * pixels.line_size]
+    used = np.frombuffer(table_used, np.uint8)[: 256 * 4].reshape(256, 4)[:, 2::-1]
+    # The filter sorts the palette that it is given; lead back to the first entry of each colour.
+    back = nearest_indices(used[None], palette)[0]
+    return back[rows.reshape(height, pixels.line_size)[:, :width]]
+
+
+def _bayer_matrix(scale: int) -> np.ndarray:
+    """Int16 (8, 8) offsets of ffmpeg's ordered dither (libavfilter/vf_paletteuse.c)."""
+    position = np.arange(64)
+    mixed = position ^ position >> 3
+    value = (
+        (position & 4) >> 2
+        | (mixed & 4) >> 1
+        | (position & 2) << 1
+        | (mixed & 2) << 2
+        | (position & 1) << 4
+        | (mixed & 1) << 5
+    )
+    return ((value >> scale) - (1 << (5 - scale))).astype(np.int16).reshape(8, 8)
