@@ -1,0 +1,58 @@
+"""The bundled dequantiser: a small residual CCDNet-1 for every kind of GIF.
+
+Command:
+  python -m gif2video_jax.training.train --config=configs/default_dequantizer.py --workdir=DIR \
+    --config.data.corpus=corpus.zip
+Cost and result: see docs/results.md.
+"""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """The config."""
+    return ml_collections.ConfigDict(
+        {
+            "task": "dequantization",
+            "seed": 0,
+            "num_steps": 12_000,
+            "model": {
+                "composition": "residual",
+                "geometry_channels": 12,
+                "unet": {
+                    "stage_channels": (48, 96, 128, 160),
+                    "up_channels": (128, 96, 48),
+                    "kernel_sizes": (3, 3, 3, 3),
+                    "norm": "none",
+                    "negative_slope": 0.1,
+                    "residual_stages": True,
+                    "stem_factor": 2,
+                    "zero_head": True,
+                },
+            },
+            "losses": {"l1": 1.0, "gradient": 0.5, "charbonnier": 0.0},
+            "optimizer": {
+                "learning_rate": 1e-3,
+                "schedule": "cosine",
+                "warmup_steps": 300,
+                "b1": 0.9,
+                "b2": 0.99,
+                "weight_decay": 0.0,
+                "clip_norm": 1.0,
+            },
+            "ema_decay": 0.999,
+            "data": {
+                "corpus": "corpus.zip",
+                "examples_per_batch": 2,
+                "patch_size": 80,
+                "patches_per_frame": 6,
+                "recipe": "wild",
+            },
+            "num_workers": 1,
+            "validation_batches": 16,
+            "log_every": 50,
+            "evaluate_every": 500,
+            "checkpoint_every_seconds": 180.0,
+            "initial_checkpoint": "",
+        }
+    )

@@ -1,0 +1,82 @@
+"""Batches from an example maker, in order, made ahead by worker processes.
+
+Batch `b` joins the examples `b * k .. b * k + k - 1`, whatever the number of workers, so a run
+resumes to the exact example by starting at its step.
+"""
+
+import collections
+import concurrent.futures
+import multiprocessing
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+_maker: Any = None
+
+
+def batches(
+    maker: Any,
+    *,
+    examples_per_batch: int,
+    start: int = 0,
+    num_workers: int = 1,
+    ahead: int = 4,
+    shard: int = 0,
+    num_shards: int = 1,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields batches for ever, from batch number `start` on.
+
+    Args:
+      maker: random access to examples, each a dictionary of arrays that share their first axis.
+      examples_per_batch: examples of one batch over all shards; their first axes are joined.
+      start: number of the first batch.
+      num_workers: processes that make examples; 0 makes them in this process.
+      ahead: batches in the making.
+      shard: which part of each batch this process makes, for several hosts.
+      num_shards: how many parts; must divide `examples_per_batch`.
+
+    Raises:
+      ValueError: if the shards do not divide the batch.
+    """
+    if examples_per_batch % num_shards:
+        raise ValueError(
+            f"examples_per_batch: expected a multiple of {num_shards} shards, "
+            f"got {examples_per_batch}"
+        )
+    own = examples_per_batch // num_shards
+
+    def indices(batch: int) -> range:
+        first = batch * examples_per_batch + shard * own
+        return range(first, first + own)
+
+    if num_workers == 0:
+        while True:
+            yield _join([maker[i] for i in indices(start)])
+            start += 1
+    context = multiprocessing.get_context("spawn")
+    pool = concurrent.futures.ProcessPoolExecutor(
+        num_workers, mp_context=context, initializer=_set_maker, initargs=(maker,)
+    )
+    waiting: collections.deque = collections.deque()
+    try:
+        while True:
+            while len(waiting) < ahead:
+                waiting.append([pool.submit(_make, i) for i in indices(start)])
+                start += 1
+            yield _join([future.result() for future in waiting.popleft()])
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _set_maker(maker: Any) -> None:
+    global _maker
+    _maker = maker
+
+
+def _make(index: int) -> dict[str, np.ndarray]:
+    return _maker[index]
+
+
+def _join(examples: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {key: np.concatenate([e[key] for e in examples]) for key in examples[0]}
