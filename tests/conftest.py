@@ -11,7 +11,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 # Every annotated function and dataclass of the package checks shapes and dtypes while tests run.
 # This must come before the package's first import, which is why it is here.
-jaxtyping.install_import_hook("gif2video_jax", "beartype.beartype")
+jaxtyping.install_import_hook("gif2video_jax", "tests.typechecking.check")
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("default")
