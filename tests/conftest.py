@@ -6,6 +6,8 @@ import hypothesis
 import jaxtyping
 import pytest
 
+import tests.typechecking  # noqa: F401 (the hook finds it by name)
+
 # Tests run anywhere; asking for a GPU is left to whoever sets the variable.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
