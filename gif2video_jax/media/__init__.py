@@ -1,0 +1,11 @@
+"""Reads and writes videos, animated images and folders of PNG files, frame by frame."""
+
+from gif2video_jax.media.writing import FORMATS, Format, VideoWriter, format_of, open_writer
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "VideoWriter",
+    "format_of",
+    "open_writer",
+]
