@@ -13,7 +13,9 @@ from PIL import Image
 
 from gif2video_jax.gifs.palette import Palette
 
-_BLOCK = 2048  # Pixels at a time: keeps the distances of a block in the processor's cache.
+# Distances at a time: they stay in the processor's cache, and the product is too small for the
+# linear algebra library to start threads, which would fight with other data workers'.
+_BLOCK = 1 << 16
 
 
 def nearest_indices(
@@ -31,10 +33,11 @@ def nearest_indices(
     factors = np.ascontiguousarray(-2 * colors.T)
     pixels = image.reshape(-1, 3)
     indices = np.empty(len(pixels), np.uint8)
-    for start in range(0, len(pixels), _BLOCK):
-        distances = pixels[start : start + _BLOCK].astype(np.float32) @ factors
+    block = _BLOCK // palette.num_colors
+    for start in range(0, len(pixels), block):
+        distances = pixels[start : start + block].astype(np.float32) @ factors
         distances += squares
-        indices[start : start + _BLOCK] = distances.argmin(axis=1)
+        indices[start : start + block] = distances.argmin(axis=1)
     return indices.reshape(height, width)
 
 
@@ -60,13 +63,13 @@ def floyd_steinberg(
     table.putpalette(palette.colors[: palette.num_colors].tobytes())
     picture = Image.fromarray(np.ascontiguousarray(image))
     # Pillow dithers only when it is given the palette.
-    return np.asarray(picture.quantize(palette=table, dither=Image.Dither.FLOYDSTEINBERG))
+    return np.array(picture.quantize(palette=table, dither=Image.Dither.FLOYDSTEINBERG))
 
 
 def paletteuse(
     image: UInt8[np.ndarray, "h w 3"], palette: Palette, dither: str
 ) -> UInt8[np.ndarray, "h w"]:
-    """ffmpeg's `paletteuse` filter with a dither of that filter, through PyAV.
+    """One of the error diffusions of ffmpeg's `paletteuse` filter, through PyAV.
 
     The libraries that PyAV brings (ffmpeg 6 and later) find the nearest colour in Oklab.
     """

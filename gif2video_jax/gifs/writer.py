@@ -5,9 +5,11 @@ block by block; Pillow compresses the pixels (LZW, GIF89a appendix F). Frames ar
 come: memory holds one at a time.
 """
 
+import contextlib
 import os
 import struct
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -56,7 +58,7 @@ class GifWriter:
         if loop_count is not None and not 0 <= loop_count <= 65_535:
             raise InputError(f"a GIF loops 0 (for ever) to 65535 times, got {loop_count}")
         self._stream = stream
-        self._size = (width, height)
+        self.width, self.height, self.num_frames = width, height, 0
         self._palette = palette
         flags = 0x70 | (0 if palette is None else 0x80 | _table_bits(palette) - 1)
         stream.write(b"GIF89a" + struct.pack("<HHBBB", width, height, flags, 0, 0))
@@ -73,7 +75,7 @@ class GifWriter:
           ValueError: for another size or type, or an index that the palette doesn't have.
           InputError: for a delay that a GIF can't hold.
         """
-        width, height = self._size
+        width, height = self.width, self.height
         if indices.shape != (height, width) or indices.dtype != np.uint8:
             raise ValueError(
                 f"indices: expected uint8 {(height, width)}, got {indices.dtype} {indices.shape}"
@@ -97,6 +99,7 @@ class GifWriter:
         picture = Image.fromarray(np.ascontiguousarray(indices)).convert("P")
         blocks = picture.tobytes("gif", "P", code_size, 0)
         self._stream.write(bytes([code_size]) + blocks + b"\0")
+        self.num_frames += 1
 
     def finish(self) -> None:
         """Writes the trailer, after which nothing may follow."""
@@ -130,12 +133,48 @@ def write_gif(
     height, width = frames[0][0].shape
     first = frames[0][1]
     shared = all(same_palette(palette, first) for _, palette in frames)
-    with open(path, "wb") as stream:
-        palette = first if shared else None
-        writer = GifWriter(stream, width, height, palette=palette, loop_count=loop_count)
+    with open_whole(path, overwrite=True) as stream:
+        common = first if shared else None
+        writer = GifWriter(stream, width, height, palette=common, loop_count=loop_count)
         for (indices, palette), delay in zip(frames, delays, strict=True):
             writer.write(indices, palette, delay)
         writer.finish()
+
+
+@contextlib.contextmanager
+def open_whole(output: str | os.PathLike | BinaryIO, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """Opens a file that appears under its name only when it was written without an error.
+
+    A stream is handed through as it is.
+
+    Raises:
+      InputError: for a file that exists without `overwrite`, or a folder that can't be written.
+    """
+    if not isinstance(output, (str, os.PathLike)):
+        yield output
+        return
+    path = os.fspath(output)
+    if os.path.isdir(path):
+        raise InputError(f"{path}: is a folder, expected a file to write")
+    if os.path.exists(path) and not overwrite:
+        raise InputError(f"{path}: exists already; say overwrite to replace it")
+    try:
+        handle, beside = tempfile.mkstemp(
+            prefix=".", suffix=".gif.part", dir=os.path.dirname(path) or "."
+        )
+    except OSError as error:
+        raise InputError(f"{path}: can't write there: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+        # A temporary file is its owner's alone; the result has the usual rights.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(beside, 0o666 & ~mask)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
 
 
 def same_palette(one: Palette, other: Palette) -> bool:
