@@ -352,7 +352,7 @@ def _video_codec(format_name: str, alpha: bool, crf: int, lossless: bool) -> dic
         if alpha:
             options["auto-alt-ref"] = "0"  # libvpx refuses hidden frames with alpha
         if lossless:
-            options |= {"lossless": "1", "profile": "1"}  # profile 1: RGB
+            options |= {"lossless": "1", "crf": "0", "profile": "1"}  # profile 1: RGB
         pixel_format = "gbrp" if lossless else "yuva420p" if alpha else "yuv420p"
         return {"codec": "libvpx-vp9", "pixel_format": pixel_format, "codec_options": options}
     if alpha:
