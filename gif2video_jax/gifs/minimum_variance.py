@@ -18,33 +18,34 @@ from jaxtyping import Float64, UInt8
 _CELLS = 32  # A channel; Wu's choice (5 bits).
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class _Box:
-    """The cells `low[axis] <= cell < high[axis]`, and the best cut of them."""
+    """The cells `low[axis] <= cell < high[axis]` of the grid."""
 
     low: tuple[int, int, int]
     high: tuple[int, int, int]
-    total: np.ndarray  # (weight, sum R, sum G, sum B)
-    squared_error: float
-    cut: tuple[int, int] | None  # (axis, first cell of the upper part); None: one cell or colour
+    moments: np.ndarray  # Of its pixels: weight, sums of R, G, B, and of squares.
+    squared_error: float  # Minus one: can't be cut.
 
 
 def minimum_variance(
     picture: UInt8[np.ndarray, "h w 3"], num_colors: int
 ) -> UInt8[np.ndarray, "k 3"]:
     """Wu's greedy orthogonal bipartition; at most `num_colors` colours."""
-    moments = _cumulative_moments(picture.reshape(-1, 3))
-    boxes = [_make_box(moments, (0, 0, 0), (_CELLS, _CELLS, _CELLS))]
+    grid = _cumulative_moments(picture.reshape(-1, 3))
+    boxes = [_make_box((0, 0, 0), (_CELLS, _CELLS, _CELLS), grid[-1, -1, -1])]
     while len(boxes) < num_colors:
-        worst = max(range(len(boxes)), key=lambda number: boxes[number].squared_error)
-        box = boxes[worst]
-        if box.cut is None:
+        worst = max(boxes, key=lambda box: box.squared_error)
+        if worst.squared_error <= 0:
             break
-        axis, at = box.cut
-        boxes[worst] = _make_box(moments, box.low, _replace(box.high, axis, at))
-        boxes.append(_make_box(moments, _replace(box.low, axis, at), box.high))
-    totals = np.stack([box.total for box in boxes])
-    return np.rint(totals[:, 1:] / totals[:, :1]).astype(np.uint8)
+        halves = _halves(grid, worst)
+        if halves is None:
+            worst.squared_error = -1
+        else:
+            boxes.remove(worst)
+            boxes.extend(halves)
+    moments = np.stack([box.moments for box in boxes])
+    return np.rint(moments[:, 1:4] / moments[:, :1]).astype(np.uint8)
 
 
 def _cumulative_moments(pixels: UInt8[np.ndarray, "n 3"]) -> Float64[np.ndarray, "33 33 33 5"]:
@@ -67,36 +68,37 @@ def _cumulative_moments(pixels: UInt8[np.ndarray, "n 3"]) -> Float64[np.ndarray,
     return moments
 
 
-def _make_box(moments, low, high) -> _Box:
-    (r0, g0, b0), (r1, g1, b1) = low, high
+def _make_box(low, high, moments) -> _Box:
+    error = moments[4] - _square_over_weight(moments)
+    return _Box(low, high, moments, float(error))
+
+
+def _halves(grid, box: _Box) -> tuple[_Box, _Box] | None:
+    """The box cut where the squared errors become least; None if it holds one cell."""
+    (r0, g0, b0), (r1, g1, b1) = box.low, box.high
     # The moments of the box's cells below each plane, along each axis.
     r, g, b = slice(r0 + 1, r1 + 1), slice(g0 + 1, g1 + 1), slice(b0 + 1, b1 + 1)
-    below = np.concatenate(
-        [
-            _rectangle(moments[r], g0, g1, b0, b1) - _rectangle(moments[r0], g0, g1, b0, b1),
-            _rectangle(moments[:, g].swapaxes(0, 1), r0, r1, b0, b1)
-            - _rectangle(moments[:, g0], r0, r1, b0, b1),
-            _rectangle(np.moveaxis(moments[:, :, b], 2, 0), r0, r1, g0, g1)
-            - _rectangle(moments[:, :, b0], r0, r1, g0, g1),
-        ]
-    )
-    total = below[-1]
-    above = total - below
+    along_r = _rectangle(grid[r], g0, g1, b0, b1) - _rectangle(grid[r0], g0, g1, b0, b1)
+    planes = grid.swapaxes(0, 1)
+    along_g = _rectangle(planes[g], r0, r1, b0, b1) - _rectangle(planes[g0], r0, r1, b0, b1)
+    planes = grid.transpose(2, 0, 1, 3)
+    along_b = _rectangle(planes[b], r0, r1, g0, g1) - _rectangle(planes[b0], r0, r1, g0, g1)
+    below = np.concatenate([along_r, along_g, along_b])
+    above = box.moments - below
     # The smallest sum of squared errors is the largest sum of |sum of colours|^2 / weight.
     gain = _square_over_weight(below) + _square_over_weight(above)
-    whole = float(_square_over_weight(total))
-    # A cut with all the pixels on one side has exactly the gain of no cut.
-    gain[(below[:, 0] == 0) | (above[:, 0] == 0)] = -1
+    gain[(below[:, 0] == 0) | (above[:, 0] == 0)] = -1  # All pixels on one side: no cut.
     best = int(gain.argmax())
-    cut = None
-    if gain[best] > whole:
-        ends = np.cumsum([r1 - r0, g1 - g0, b1 - b0])
-        axis = int(np.searchsorted(ends, best, side="right"))
-        start = 0 if axis == 0 else int(ends[axis - 1])
-        cut = (axis, low[axis] + best - start + 1)
-    # A box that can't be cut must never be chosen, even where rounding left it an error.
-    error = float(total[4]) - whole if cut else -1.0
-    return _Box(low, high, total[:4], error, cut)
+    if gain[best] < 0:
+        return None
+    axis, plane = 0, best
+    while plane >= box.high[axis] - box.low[axis]:
+        plane -= box.high[axis] - box.low[axis]
+        axis += 1
+    middle = box.low[axis] + plane + 1
+    lower = _make_box(box.low, _replace(box.high, axis, middle), below[best])
+    upper = _make_box(_replace(box.low, axis, middle), box.high, above[best])
+    return lower, upper
 
 
 def _rectangle(tables, first0, first1, second0, second1):
