@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from gif2video_jax.models.ccdnet import CCDNet, CCDNet1
 from gif2video_jax.models.discriminator import Discriminator
 from gif2video_jax.models.superslomo import SuperSlomo
+from gif2video_jax.models.unet import UNet
 
 MODELS: dict[str, type[nn.Module]] = {
     "ccdnet1": CCDNet1,
@@ -42,6 +44,42 @@ def build_model(kind: str, fields: Mapping[str, Any]) -> nn.Module:
     if isinstance(fields.get("unet"), dict) and isinstance(fields["unet"].get("dtype"), str):
         fields["unet"]["dtype"] = jnp.dtype(fields["unet"]["dtype"])
     return module(**fields)
+
+
+def variable_shapes(module: nn.Module) -> dict[str, Any]:
+    """The shapes and types of a network's variables, without making them.
+
+    Returns:
+      Nested dictionaries of `jax.ShapeDtypeStruct`: "params", and "batch_stats" with BatchNorm.
+
+    Raises:
+      ValueError: if the module is not of `MODELS`, or if its fields do not fit each other.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return dict(jax.eval_shape(module.init, key, *_smallest_inputs(module)))
+
+
+def _smallest_inputs(module: nn.Module) -> tuple[jax.ShapeDtypeStruct, ...]:
+    """The shapes of one small example of each argument of a network's call."""
+    if isinstance(module, Discriminator):
+        # Far enough for five convolutions of 4x4, four pixels of the last one's input.
+        size = 2 ** (len(module.channels) + 2)
+        return (_array(1, size, size, 3), _array(1, size, size, 3))
+    if not isinstance(module, CCDNet1 | CCDNet | SuperSlomo):
+        raise ValueError(f"module: expected one of {', '.join(MODELS)}, got {module}")
+    size = UNet(out_channels=3, **module.unet).multiple
+    image = _array(1, size, size, 3)
+    if isinstance(module, SuperSlomo):
+        return (image, image, _array(1, 1))
+    if isinstance(module, CCDNet):
+        return (image, _array(1, 256, 3, dtype=jnp.uint8), _array(1, dtype=jnp.int32))
+    if module.geometry_channels:
+        return (image, _array(1, size, size, module.geometry_channels))
+    return (image,)
+
+
+def _array(*shape: int, dtype: jnp.dtype = jnp.float32) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, dtype)
 
 
 def _plain(value: Any) -> Any:
