@@ -12,6 +12,7 @@ from jaxtyping import Bool, UInt8
 from PIL import GifImagePlugin, ImageFile
 
 MAX_BITS = 12
+MAX_CODE_SIZE = 11  # 8 is the largest that makes sense, but some writers give more
 Indices = UInt8[np.ndarray, "h w"]
 Drawn = Bool[np.ndarray, "h w"]
 
@@ -64,16 +65,16 @@ def decode_codes(data: bytes, code_size: int, num_pixels: int) -> bytes:
 
     Args:
       data: the codes, sub-blocks already joined.
-      code_size: the minimum code size; outside of 1 to 8 nothing can be decoded.
+      code_size: the minimum code size; outside of 1 to 11 nothing can be decoded.
       num_pixels: what is decoded beyond it is dropped.
 
     Returns:
       The indices decoded, at most `num_pixels`.
     """
-    if not 1 <= code_size <= 8:
+    if not 1 <= code_size <= MAX_CODE_SIZE:
         return b""
     clear, end = 1 << code_size, (1 << code_size) + 1
-    roots = [bytes([index]) for index in range(clear)] + [b"", b""]
+    roots = [bytes([index & 0xFF]) for index in range(clear)] + [b"", b""]
     table = list(roots)
     previous = b""
     bits, buffer, available = code_size + 1, 0, 0
@@ -113,7 +114,7 @@ def _decode_with_pillow(
     data: bytes, code_size: int, width: int, height: int, interlaced: bool
 ) -> Indices | None:
     """Wraps the data as a GIF of its own, without a palette; None if it is not whole."""
-    if not data or not 1 <= code_size <= 8 or ImageFile.LOAD_TRUNCATED_IMAGES:
+    if not data or not 1 <= code_size <= MAX_CODE_SIZE or ImageFile.LOAD_TRUNCATED_IMAGES:
         return None
     size = width.to_bytes(2, "little") + height.to_bytes(2, "little")
     header = b"GIF89a" + size + b"\0\0\0" + b",\0\0\0\0" + size
