@@ -155,6 +155,22 @@ class UNet(nn.Module):
         """The smallest size that works; sizes that are multiples of it lose nothing in pooling."""
         return self.stem_factor * 2 ** (len(self.stage_channels) - 1)
 
+    @property
+    def reach(self) -> int:
+        """How far, in pixels, an output pixel can look in each direction.
+
+        Convolutions of each level reach two kernel radii at that level's scale, on the way down and
+        again on the way up; pooling and enlarging add up to one block of each level. An upper bound,
+        for networks that do not align corners (those depend on the whole image).
+        """
+        reach = self.stem_factor - 1
+        for level, kernel_size in enumerate(self.kernel_sizes):
+            scale = self.stem_factor * 2**level
+            reach += 2 * (kernel_size // 2) * scale
+            if level < len(self.kernel_sizes) - 1:
+                reach += 3 * scale
+        return reach
+
     @nn.compact
     def __call__(
         self, x: Float[Array, "n h w c"], train: bool = False

@@ -122,7 +122,10 @@ def make_batches(
     """The config's batches of a split, from batch number `start` on."""
     fields = dict(config.data)
     per_batch = fields.pop("examples_per_batch")
-    seed = config.seed if split == "train" else 1_000_003
+    seed = config.seed
+    if split == "validation":
+        # Other GIFs than in training, and no drawings: those are right from the start.
+        seed, fields["drawn_share"] = 1_000_003, 0.0
     maker = EXAMPLES[config.task](split=split, seed=seed, **fields)
     return loader.batches(
         maker,

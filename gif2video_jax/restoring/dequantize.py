@@ -1,0 +1,174 @@
+"""Frames of a GIF, one after the other, through a dequantising network.
+
+Work is reused: a frame equal to the one before costs nothing, and where only a part of the frame
+changed, only that part and its neighbourhood are computed again.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from gif2video_jax.gifs.palette import MAX_COLORS, Palette, palette_geometry
+from gif2video_jax.gifs.reader import Frame
+from gif2video_jax.models.ccdnet import CCDNet
+from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.image import to_float, to_uint8
+from gif2video_jax.pretrained import Network
+from gif2video_jax.restoring.tiling import BUCKET, Box, apply_in_tiles, round_up
+
+# How far around a changed part the result is computed again. The networks can reach further, but
+# what they take from there hardly changes the colour (docs/results.md has the measurement).
+_CHANGE_MARGIN = 32
+
+
+class Dequantizer:
+    """Removes the palette's damage from a GIF's frames in order."""
+
+    def __init__(self, network: Network, *, strength: float = 1.0, tile: int | None = None):
+        """Binds a network.
+
+        Args:
+          network: a CCDNet-1 or CCDNet-k with its weights.
+          strength: how much of the change is applied, 0 to 1.
+          tile: side of the tiles, pixels; None for whole frames as far as memory allows.
+        """
+        self._module: Any = network.module
+        self._variables = jax.device_put(network.variables)
+        self._strength = strength
+        self._tile = tile
+        unet = UNet(out_channels=3, **self._module.unet)
+        self._multiple, self._reach = unet.multiple, unet.reach
+        self._geometry = functools.lru_cache(maxsize=64)(_geometry_table)
+        self._requantizes = isinstance(self._module, CCDNet) and self._module.requantize
+        self._apply = jax.jit(self._forward)
+        self._last_key: tuple[np.ndarray, ...] = ()
+        self._last_gif: UInt8[np.ndarray, "h w 3"] | None = None
+        self._last: UInt8[np.ndarray, "h w 3"] | None = None
+
+    def __call__(
+        self, frame: Frame, rgb: UInt8[np.ndarray, "h w 3"] | None = None
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """Restores the next frame.
+
+        Args:
+          frame: the GIF frame; its indices and palettes tell what each pixel may have been.
+          rgb: its colours, if they are not `frame.rgb` (transparent pixels over a background).
+
+        Returns:
+          The clean frame, [0, 255]. Not to be written to: it may be returned again.
+        """
+        gif = frame.rgb if rgb is None else rgb
+        box = self._changed(gif)
+        if box is not None:
+            self._compute(frame, gif, box)
+        assert self._last is not None
+        return self._last
+
+    def _changed(self, gif: UInt8[np.ndarray, "h w 3"]) -> Box | None:
+        """Where a frame differs from the one before; None if nowhere."""
+        if self._last_gif is None or self._last_gif.shape != gif.shape:
+            return Box(0, 0, *gif.shape[:2])
+        return difference_box(self._last_gif, gif)
+
+    def _compute(self, frame: Frame, gif: UInt8[np.ndarray, "h w 3"], box: Box) -> None:
+        """Computes the frame within a box and its margin; keeps the rest of the one before."""
+        height, width = gif.shape[:2]
+        target = box.grown(_CHANGE_MARGIN, height, width)
+        window = _window(target, self._reach, max(self._multiple, BUCKET), height, width)
+        arrays = [gif[window.slices]]
+        if not self._requantizes and getattr(self._module, "geometry_channels", 0):
+            arrays.append(self._geometry_of(frame)[window.slices])
+        elif self._requantizes:
+            self._palette, self._num_colors = _joint_palette(gif)
+        value = apply_in_tiles(
+            self._run, arrays, multiple=self._multiple, overlap=self._reach, tile=self._tile
+        )
+        if target == Box(0, 0, height, width):
+            result = value
+        else:
+            assert self._last is not None
+            result = self._last.copy()
+            inside = Box(
+                target.top - window.top,
+                target.left - window.left,
+                target.bottom - window.top,
+                target.right - window.left,
+            )
+            result[target.slices] = value[inside.slices]
+        result.setflags(write=False)
+        self._last_gif, self._last = gif, result
+
+    def _run(self, *arrays: np.ndarray) -> np.ndarray:
+        extra = (self._palette, self._num_colors) if self._requantizes else ()
+        return np.asarray(
+            self._apply(self._variables, *(a[None] for a in arrays), *extra)
+        )[0]
+
+    def _forward(self, variables, gif, *extra):
+        image = to_float(gif)
+        clean = self._module.apply(variables, image, *extra)
+        clean = clean[-1] if isinstance(clean, list) else clean
+        return to_uint8(image + self._strength * (clean - image))
+
+    def _geometry_of(self, frame: Frame) -> Float[np.ndarray, "h w g"]:
+        """Each pixel's palette geometry, from the palette of the image that drew it.
+
+        Only colours that the frame really uses count, as in training.
+        """
+        codes = frame.palette_ids.astype(np.int32) * MAX_COLORS + frame.indices
+        used = np.bincount(codes.ravel(), minlength=MAX_COLORS * len(frame.palettes)) > 0
+        tables = [
+            self._geometry(palette, used[MAX_COLORS * i : MAX_COLORS * (i + 1)].tobytes())
+            for i, palette in enumerate(frame.palettes)
+        ]
+        return np.concatenate(tables)[codes]
+
+
+def _geometry_table(palette: Palette, used: bytes) -> Float[np.ndarray, "256 g"]:
+    """`palette_geometry`, with arguments that a cache can hold."""
+    return palette_geometry(palette, np.frombuffer(used, bool))
+
+
+def difference_box(
+    first: UInt8[np.ndarray, "h w c"], second: UInt8[np.ndarray, "h w c"]
+) -> Box | None:
+    """The smallest box that holds every pixel in which two images differ; None if none does."""
+    different = (first != second).any(-1)
+    rows = np.flatnonzero(different.any(1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(different[rows[0] : rows[-1] + 1].any(0))
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+
+
+def _window(target: Box, reach: int, step: int, height: int, width: int) -> Box:
+    """What must be read to compute `target`: grown by the reach, sides multiples of `step`.
+
+    The origin stays on the network's blocks. A window that covers most of the frame becomes the
+    whole frame, whose shape is compiled already.
+    """
+    box = target.grown(reach, height, width)
+    top, left = box.top // step * step, box.left // step * step
+    bottom = min(height, top + round_up(box.bottom - top, 4 * step))
+    right = min(width, left + round_up(box.right - left, 4 * step))
+    if (bottom - top) * (right - left) > 0.6 * height * width:
+        return Box(0, 0, height, width)
+    return Box(top, left, bottom, right)
+
+
+def _joint_palette(
+    gif: UInt8[np.ndarray, "h w 3"],
+) -> tuple[UInt8[np.ndarray, "1 256 3"], np.ndarray]:
+    """The colours that a composited frame uses, for f_C; the 256 most frequent if there are more.
+
+    The paper's `num_colors` is the number of colours that the frame uses.
+    """
+    packed = gif.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    values, counts = np.unique(packed, return_counts=True)
+    values = np.sort(values[np.argsort(-counts, kind="stable")[:MAX_COLORS]])
+    colors = np.stack([values >> 16, values >> 8 & 255, values & 255], -1).astype(np.uint8)
+    palette = Palette.from_colors(colors)
+    return palette.colors[None], np.array([palette.num_colors], np.int32)

@@ -1,0 +1,129 @@
+"""Frames between two frames, at any time, through an interpolating network."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import UInt8
+
+from gif2video_jax.models.superslomo import SuperSlomo, fuse
+from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.image import to_float, to_uint8
+from gif2video_jax.ops.warp import warp
+from gif2video_jax.pretrained import Network
+from gif2video_jax.restoring.dequantize import difference_box
+from gif2video_jax.restoring.tiling import Box, pad_to, round_up
+
+_BUCKET = 64
+
+
+class Interpolator:
+    """The frame at any time between two frames; flows are found once for each pair.
+
+    Whole frames go through the network, so that motion may be as long as the network can express;
+    parts of the frame in which the two frames are equal are left out where that pays.
+    """
+
+    def __init__(self, network: Network):
+        """Binds a SuperSlomo network with its weights."""
+        module = network.module
+        if not isinstance(module, SuperSlomo):
+            raise ValueError(f"network: expected a SuperSlomo, got {type(module).__name__}")
+        self._module: Any = module
+        self._variables = jax.device_put(network.variables)
+        unet = UNet(out_channels=2, **module.unet)
+        # A network that aligns corners depends on the whole size: no more padding than it needs.
+        aligned = unet.upsampling == "bilinear_aligned"
+        self._step = unet.multiple if aligned else max(unet.multiple, _BUCKET)
+        self._may_crop = not aligned
+        self._margin = round_up(int(module.max_flow), 16) + 32
+        self._flows = jax.jit(self._find_flows)
+        self._between = jax.jit(self._interpolate)
+
+    def between(
+        self,
+        frame_0: UInt8[np.ndarray, "h w c"],
+        frame_1: UInt8[np.ndarray, "h w c"],
+        times: list[float],
+        gifs: tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"]] | None = None,
+    ) -> list[UInt8[np.ndarray, "h w c"]]:
+        """Interpolates.
+
+        Args:
+          frame_0: RGB or RGBA, [0, 255]; alpha moves as colours do.
+          frame_1: likewise.
+          times: each in (0, 1).
+          gifs: the raw GIF frames, for a network trained in the paper's joint mode; None finds the
+            flows on the frames themselves (sequential mode).
+
+        Returns:
+          One frame for each time.
+        """
+        changed = difference_box(frame_0, frame_1)
+        if changed is None:
+            return [frame_0] * len(times)
+        height, width = frame_0.shape[:2]
+        box = self._work_box(changed, height, width)
+        size = (round_up(box.height, self._step), round_up(box.width, self._step))
+
+        def prepare(frame):
+            return pad_to(frame[box.slices], *size)[None]
+
+        inputs = [prepare(frame_0), prepare(frame_1)]
+        seen = inputs if gifs is None else [prepare(gif) for gif in gifs]
+        flows = self._flows(self._variables, *(x[..., :3] for x in seen))
+        results = []
+        for t in times:
+            value = self._between(self._variables, *inputs, *flows, np.float32(t))
+            frame = np.array(frame_0) if box.height * box.width < height * width else None
+            part = np.asarray(value)[0, : box.height, : box.width]
+            if frame is None:
+                results.append(part)
+            else:
+                frame[box.slices] = part
+                results.append(frame)
+        return results
+
+    def _work_box(self, changed: Box, height: int, width: int) -> Box:
+        """The changed part and what may move into it, or the whole frame if that is not less."""
+        whole = Box(0, 0, height, width)
+        if not self._may_crop:
+            return whole
+        box = changed.grown(self._margin, height, width)
+        # Whole steps, so that few shapes are compiled.
+        box = Box(
+            box.top,
+            box.left,
+            min(height, box.top + round_up(box.height, self._step)),
+            min(width, box.left + round_up(box.width, self._step)),
+        )
+        return box if box.height * box.width < 0.6 * height * width else whole
+
+    def _find_flows(self, variables, image_0, image_1):
+        return self._module.apply(
+            variables, to_float(image_0), to_float(image_1), method="flows"
+        )
+
+    def _interpolate(self, variables, image_0, image_1, flow_01, flow_10, t):
+        colors_0, colors_1 = to_float(image_0), to_float(image_1)
+        times = jnp.full((1, 1), t)
+        result = self._module.apply(
+            variables,
+            colors_0[..., :3],
+            colors_1[..., :3],
+            flow_01,
+            flow_10,
+            times,
+            method="between",
+        )
+        frame = result.frames[:, 0]
+        if image_0.shape[-1] == 4:
+            alpha = fuse(
+                warp(colors_0[..., 3:], result.flow_t0[:, 0]),
+                warp(colors_1[..., 3:], result.flow_t1[:, 0]),
+                result.visibility[:, 0],
+                jnp.full((1, 1, 1, 1), t),
+            )
+            frame = jnp.concatenate([frame, alpha], axis=-1)
+        return to_uint8(frame)

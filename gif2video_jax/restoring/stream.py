@@ -1,0 +1,136 @@
+"""From a GIF's frames to the video's, one after the other, in bounded memory.
+
+    GifReader -> clean frames (Dequantizer) -> pairs -> frames at exact times (Interpolator)
+
+At most three GIF frames are held at a time: the one shown, the next, and in a loop the first.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from jaxtyping import UInt8
+
+from gif2video_jax.gifs.reader import Frame
+from gif2video_jax.gifs.scenes import CutDetector
+from gif2video_jax.gifs.timeline import Sample, Timeline
+from gif2video_jax.restoring.dequantize import Dequantizer
+from gif2video_jax.restoring.interpolate import Interpolator
+
+Picture = UInt8[np.ndarray, "h w c"]
+
+
+class FrameStream:
+    """Yields the output frames of a GIF in order.
+
+    Attributes:
+      num_cuts: how many scene changes were met so far, among the intervals that move.
+    """
+
+    def __init__(
+        self,
+        frames: Iterable[Frame],
+        timeline: Timeline,
+        *,
+        dequantizer: Dequantizer | None,
+        interpolator: Interpolator | None,
+        cut_detector: CutDetector,
+        background: tuple[int, int, int],
+        alpha: bool,
+        joint: bool = False,
+    ):
+        """Binds the parts.
+
+        Args:
+          frames: of the GIF, in order.
+          timeline: of the same GIF.
+          dequantizer: None keeps the GIF's colours.
+          interpolator: None holds each frame until the next.
+          cut_detector: nothing is interpolated across what it calls a cut.
+          background: RGB under transparent pixels.
+          alpha: whether output frames are RGBA; else they lie on the background.
+          joint: the interpolator finds flows on the raw GIF frames, as the paper's joint mode.
+        """
+        self._frames = frames
+        self._timeline = timeline
+        self._dequantizer = dequantizer
+        self._interpolator = interpolator
+        self._cut_detector = cut_detector
+        self._background = np.array(background, np.uint8)
+        self._alpha = alpha
+        self._joint = joint
+        self.num_cuts = 0
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Makes the frames; a GIF that ends early holds its last frame to the end."""
+        shown: _GifFrame | None = None
+        first: _GifFrame | None = None
+        interval = -1
+        for interval, frame in enumerate(self._frames):
+            following = _GifFrame(frame, self._flatten(frame), self._clean)
+            if shown is not None:
+                yield from self._interval(interval - 1, shown, following)
+            first = first or following
+            shown = following
+        assert shown is not None and first is not None
+        is_whole = interval == self._timeline.num_intervals - 1
+        yield from self._interval(interval, shown, first if is_whole else shown)
+        for missing in range(interval + 1, self._timeline.num_intervals):
+            yield from self._interval(missing, shown, shown)
+
+    def _interval(self, interval: int, shown: "_GifFrame", following: "_GifFrame"):
+        """The output frames while the GIF shows one frame and moves on to the next."""
+        samples = self._timeline.samples(interval)
+        if self._interpolator is None or not any(sample.t for sample in samples):
+            yield from (shown.clean for _ in samples)
+            return
+        if self._cut_detector.is_cut(shown.gif, following.gif):
+            self.num_cuts += 1
+            yield from (shown.clean for _ in samples)
+            return
+        yield from self._moving(samples, shown, following)
+
+    def _moving(self, samples: list[Sample], shown: "_GifFrame", following: "_GifFrame"):
+        assert self._interpolator is not None
+        start = shown.clean  # before the next one: the dequantiser reuses work in order
+        times = [sample.t for sample in samples if sample.t]
+        gifs = (shown.gif, following.gif) if self._joint else None
+        between = iter(self._interpolator.between(start, following.clean, times, gifs))
+        for sample in samples:
+            yield next(between) if sample.t else start
+
+    def _flatten(self, frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
+        """The frame's colours, with the background where it is transparent."""
+        if frame.alpha is None:
+            return frame.rgb
+        return np.where(frame.alpha[..., None], frame.rgb, self._background)
+
+    def _clean(self, frame: Frame, gif: UInt8[np.ndarray, "h w 3"]) -> Picture:
+        colors = gif if self._dequantizer is None else self._dequantizer(frame, gif)
+        if not self._alpha:
+            # What lies beside the picture is the background as it is, not the network's guess.
+            if frame.alpha is None or self._dequantizer is None:
+                return colors
+            return np.where(frame.alpha[..., None], colors, self._background)
+        opaque = np.ones(gif.shape[:2], bool) if frame.alpha is None else frame.alpha
+        return np.concatenate([colors, np.where(opaque, np.uint8(255), 0)[..., None]], axis=-1)
+
+
+class _GifFrame:
+    """A GIF frame that is cleaned when it is first needed."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        gif: UInt8[np.ndarray, "h w 3"],
+        clean: Callable[[Frame, np.ndarray], Picture],
+    ):
+        self._frame = frame
+        self._make = clean
+        self._clean: Picture | None = None
+        self.gif = gif
+
+    @property
+    def clean(self) -> Picture:
+        if self._clean is None:
+            self._clean = self._make(self._frame, self.gif)
+        return self._clean
