@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -22,7 +22,7 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.gifs import dithers, quantizers
 from gif2video_jax.gifs.palette import MAX_COLORS, Palette
 from gif2video_jax.gifs.pixel_sample import PixelSample
-from gif2video_jax.gifs.writer import GifWriter, open_whole, write_gif
+from gif2video_jax.gifs.writer import ByteSink, GifWriter, open_whole, write_gif
 
 __all__ = [
     "DITHERS",
@@ -129,7 +129,7 @@ class GifSummary:
 
 def make_gif(
     frames: Iterable[UInt8[np.ndarray, "h w 3"]],
-    output: str | os.PathLike | BinaryIO,
+    output: str | os.PathLike | ByteSink,
     *,
     rate: Fraction | int,
     fps: Fraction | float | None = None,
@@ -236,7 +236,7 @@ def _resized(frames, width: int | None) -> Iterator[tuple[np.ndarray, int]]:
         yield image, hundredths
 
 
-def _clip_palette(frames, spool: BinaryIO, num_colors: int, quantizer: str):
+def _clip_palette(frames, spool: IO[bytes], num_colors: int, quantizer: str):
     """One palette for all frames, and the frames again, from a temporary file."""
     sample = PixelSample()
     shape: tuple[int, ...] = ()

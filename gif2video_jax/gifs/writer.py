@@ -10,7 +10,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -24,6 +24,14 @@ _MAX_SIDE = 65_535
 _MAX_DELAY_MS = 655_350
 
 
+@runtime_checkable
+class ByteSink(Protocol):
+    """Whatever takes bytes: an open binary file, a pipe, `io.BytesIO`."""
+
+    def write(self, data: bytes, /) -> object:
+        """Takes all of `data`."""
+
+
 class GifWriter:
     """Writes one frame after another to an open binary file.
 
@@ -34,7 +42,7 @@ class GifWriter:
 
     def __init__(
         self,
-        stream: BinaryIO,
+        stream: ByteSink,
         width: int,
         height: int,
         *,
@@ -142,7 +150,7 @@ def write_gif(
 
 
 @contextlib.contextmanager
-def open_whole(output: str | os.PathLike | BinaryIO, overwrite: bool = False) -> Iterator[BinaryIO]:
+def open_whole(output: str | os.PathLike | ByteSink, overwrite: bool = False) -> Iterator[ByteSink]:
     """Opens a file that appears under its name only when it was written without an error.
 
     A stream is handed through as it is.
