@@ -65,32 +65,35 @@ class Canvas:
           drawn: False where the canvas shows through; None draws every pixel.
           palette: gives the colours.
         """
-        left, top, width, height = box
-        where = np.s_[top : top + height, left : left + width]
+        where = _slices(box)
         rows, columns = self.alpha[where].shape
-        indices = indices[:rows, :columns]
+        indices = np.ascontiguousarray(indices[:rows, :columns])
         if drawn is not None:
             drawn = drawn[:rows, :columns]
-        num_drawn = indices.size if drawn is None else int(np.count_nonzero(drawn))
-        if num_drawn == 0:
+            if drawn.all():
+                drawn = None
+        if drawn is not None:
+            # Places on the flat screen: four arrays are changed there, and gathers are fast.
+            inside = np.flatnonzero(drawn)
+            row, column = np.divmod(inside, columns)
+            where = (row + box[1]) * self.alpha.shape[1] + column + box[0]
+            indices = indices.reshape(-1)[inside]
+        if indices.size == 0:
             return self
-        if drawn is not None and num_drawn == indices.size:
-            drawn = None
         palettes, slot = _add(self.palettes, palette)
         counts = list(self.counts) + [0] * (len(palettes) - len(self.counts))
-        for index, count in self._count(where, drawn):
+        for index, count in self._count(where):
             counts[index] -= count
-        counts[slot] += num_drawn
-        colors = palette.colors[indices]
+        counts[slot] += indices.size
         return _tidy(
             Canvas(
-                rgb=_put(self.rgb, where, colors, drawn),
-                alpha=self.alpha if self.opaque else _put(self.alpha, where, True, drawn),
-                indices=_put(self.indices, where, indices, drawn),
+                rgb=_put(self.rgb, where, np.take(palette.colors, indices, axis=0)),
+                alpha=self.alpha if self.opaque else _put(self.alpha, where, True),
+                indices=_put(self.indices, where, indices),
                 palette_ids=(
                     self.palette_ids
                     if len(palettes) == 1
-                    else _put(self.palette_ids, where, slot, drawn)
+                    else _put(self.palette_ids, where, slot)
                 ),
                 palettes=palettes,
                 counts=tuple(counts),
@@ -99,33 +102,35 @@ class Canvas:
 
     def clear(self, box: Box) -> "Canvas":
         """Makes a box transparent, as browsers do for disposal 2 (restore to background)."""
-        left, top, width, height = box
-        where = np.s_[top : top + height, left : left + width]
+        where = _slices(box)
         counts = list(self.counts)
-        for index, count in self._count(where, None):
+        for index, count in self._count(where):
             counts[index] -= count
         if tuple(counts) == self.counts:
             return self
         return _tidy(
             Canvas(
-                rgb=_put(self.rgb, where, 0, None),
-                alpha=_put(self.alpha, where, False, None),
-                indices=_put(self.indices, where, 0, None),
-                palette_ids=_put(self.palette_ids, where, 0, None),
+                rgb=_put(self.rgb, where, 0),
+                alpha=_put(self.alpha, where, False),
+                indices=_put(self.indices, where, 0),
+                palette_ids=_put(self.palette_ids, where, 0),
                 palettes=self.palettes,
                 counts=tuple(counts),
             )
         )
 
-    def _count(self, where, mask: np.ndarray | None) -> list[tuple[int, int]]:
-        """Which palettes the drawn pixels at `where` (and in `mask`) have, and how many."""
-        drawn = self.alpha[where]
-        if mask is not None:
-            drawn = drawn & mask
+    def _count(self, where) -> list[tuple[int, int]]:
+        """Which palettes the drawn pixels at `where` have, and how many."""
+        drawn = _at(self.alpha, where)
         if len(self.palettes) <= 1:
             return [(0, int(np.count_nonzero(drawn)))] if self.palettes else []
-        counts = np.bincount(self.palette_ids[where][drawn])
+        counts = np.bincount(_at(self.palette_ids, where)[drawn])
         return [(int(index), int(counts[index])) for index in np.flatnonzero(counts)]
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    left, top, width, height = box
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _add(palettes: tuple[Palette, ...], palette: Palette) -> tuple[tuple[Palette, ...], int]:
@@ -152,14 +157,22 @@ def _tidy(canvas: Canvas) -> Canvas:
     )
 
 
-def _put(array: np.ndarray, where, values, mask: np.ndarray | None) -> np.ndarray:
-    """A copy of `array` with `values` at `where`, limited to `mask`."""
+def _flat(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1, *array.shape[2:])
+
+
+def _at(array: np.ndarray, where) -> np.ndarray:
+    """The values in a box (two slices) or at places on the flat screen."""
+    return array[where] if isinstance(where, tuple) else _flat(array)[where]
+
+
+def _put(array: np.ndarray, where, values) -> np.ndarray:
+    """A copy of `array` with `values` in a box or at places on the flat screen."""
     array = array.copy()
-    if mask is None:
+    if isinstance(where, tuple):
         array[where] = values
     else:
-        mask = mask.reshape(mask.shape + (1,) * (array.ndim - 2))
-        np.copyto(array[where], values, where=mask, casting="unsafe")
+        _flat(array)[where] = values
     return _frozen(array)
 
 
