@@ -27,8 +27,8 @@ class RestoreOptions:
       loop: "on", "off", or "auto": whether the last frame moves on to the first; "auto" follows
         the file.
       background: RGB in [0, 255] under transparent pixels where the output has no alpha.
-      scene_threshold: how different two frames of different scenes are; None is the detector's
-        own. The higher, the fewer cuts.
+      scene_threshold: how different two frames of different scenes are, 0 to 1; None is the
+        detector's own. The higher, the fewer cuts.
       model: name of a bundled model.
       weights: folder of weights to use instead of a bundled model.
       start: where in the GIF to begin, in seconds.
@@ -75,8 +75,8 @@ class RestoreOptions:
             f"background: expected three values from 0 to 255, got {self.background}",
         )
         _check(
-            self.scene_threshold is None or self.scene_threshold >= 0,
-            f"scene_threshold: expected 0 or more, got {self.scene_threshold}",
+            self.scene_threshold is None or 0 <= self.scene_threshold <= 1,
+            f"scene_threshold: expected 0 to 1, got {self.scene_threshold}",
         )
         _check(0 <= self.strength <= 1, f"strength: expected 0 to 1, got {self.strength}")
         _check(
