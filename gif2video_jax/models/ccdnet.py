@@ -85,11 +85,13 @@ class CCDNet(nn.Module):
       unet: fields of both U-Nets.
       unroll: how often the second network is applied.
       requantize: whether it also sees f_C(I) and G - f_C(I): 12 input channels rather than 6.
+      last_only: the call returns the last result itself, as inference wants it, not a list of all.
     """
 
     unet: dict[str, Any]
     unroll: int = 1
     requantize: bool = True
+    last_only: bool = False
 
     def __post_init__(self):
         """Rejects an impossible unroll."""
@@ -104,7 +106,7 @@ class CCDNet(nn.Module):
         palette: UInt8[Array, "n 256 3"] | None = None,
         num_colors: Int[Array, " n"] | None = None,
         train: bool = False,
-    ) -> list[Float[Array, "n h w 3"]]:
+    ) -> list[Float[Array, "n h w 3"]] | Float[Array, "n h w 3"]:
         """Dequantises frames in steps.
 
         Args:
@@ -115,7 +117,7 @@ class CCDNet(nn.Module):
 
         Returns:
           The result of each application of the second network, the last one the best; the training
-          loss averages over all of them.
+          loss averages over all of them. With `last_only` just that last one.
 
         Raises:
           ValueError: if a palette is needed and missing.
@@ -133,4 +135,4 @@ class CCDNet(nn.Module):
                 inputs += [requantized, gif - requantized]
             image = jnp.tanh(image + second(jnp.concatenate(inputs, axis=-1), train))
             results.append(image)
-        return results
+        return image if self.last_only else results
