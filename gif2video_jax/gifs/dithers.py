@@ -78,13 +78,13 @@ def paletteuse(
     height, width, _ = image.shape
     time_base = Fraction(1, 25)
     graph = av.filter.Graph()
-    source = graph.add_buffer(width=width, height=height, format="bgra", time_base=time_base)
-    table = graph.add_buffer(width=16, height=16, format="bgra", time_base=time_base)
+    bgra = av.VideoFormat("bgra")
+    source = graph.add_buffer(width=width, height=height, format=bgra, time_base=time_base)
+    table = graph.add_buffer(width=16, height=16, format=bgra, time_base=time_base)
     use = graph.add("paletteuse", f"dither={dither}")
-    sink = graph.add("buffersink")
     source.link_to(use, 0, 0)
     table.link_to(use, 0, 1)
-    use.link_to(sink)
+    use.link_to(graph.add("buffersink"))
     graph.configure()
     entries = palette.colors.copy()
     entries[palette.num_colors :] = palette.colors[0]
@@ -95,12 +95,12 @@ def paletteuse(
         frame.pts, frame.time_base = 0, time_base
         node.push(frame)
         node.push(None)
-    pixels, table_used = sink.pull().planes
-    rows = np.frombuffer(pixels, np.uint8)[: height * pixels.line_size]
-    used = np.frombuffer(table_used, np.uint8)[: 256 * 4].reshape(256, 4)[:, 2::-1]
+    drawn, used = graph.vpull().planes
+    rows = np.asarray(memoryview(drawn)).reshape(-1, drawn.line_size)
+    colors = np.asarray(memoryview(used))[: 256 * 4].reshape(256, 4)[:, 2::-1]
     # The filter sorts the palette that it is given; lead back to the first entry of each colour.
-    back = nearest_indices(used[None], palette)[0]
-    return back[rows.reshape(height, pixels.line_size)[:, :width]]
+    back = nearest_indices(colors[None], palette)[0]
+    return back[rows[:height, :width]]
 
 
 def _bayer_matrix(scale: int) -> np.ndarray:

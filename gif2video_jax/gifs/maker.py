@@ -248,8 +248,9 @@ def _clip_palette(frames, spool: IO[bytes], num_colors: int, quantizer: str):
         delays.append(hundredths)
     if not delays:
         return iter(()), None
-    few = sample.distinct is not None and len(sample.distinct) <= num_colors
-    pixels = sample.distinct[None] if few else sample.picture
+    pixels = sample.picture
+    if sample.distinct is not None and len(sample.distinct) <= num_colors:
+        pixels = sample.distinct[None]
     spool.seek(0)
 
     def again():

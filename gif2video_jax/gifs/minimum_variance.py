@@ -117,6 +117,5 @@ def _square_over_weight(moments):
 
 
 def _replace(corner: tuple[int, int, int], axis: int, value: int) -> tuple[int, int, int]:
-    changed = list(corner)
-    changed[axis] = value
-    return tuple(changed)
+    r, g, b = (value if number == axis else side for number, side in enumerate(corner))
+    return r, g, b

@@ -84,20 +84,20 @@ def palettegen(picture: UInt8[np.ndarray, "h w 3"], num_colors: int) -> UInt8[np
     height, width, _ = picture.shape
     time_base = Fraction(1, 25)
     graph = av.filter.Graph()
-    source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=time_base)
+    rgb = av.VideoFormat("rgb24")
+    source = graph.add_buffer(width=width, height=height, format=rgb, time_base=time_base)
     convert = graph.add("format", "rgb32")
     generate = graph.add("palettegen", f"max_colors={num_colors}:reserve_transparent=0")
-    sink = graph.add("buffersink")
     source.link_to(convert)
     convert.link_to(generate)
-    generate.link_to(sink)
+    generate.link_to(graph.add("buffersink"))
     graph.configure()
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     frame.pts, frame.time_base = 0, time_base
     source.push(frame)
     source.push(None)
     # 256 entries; those beyond `num_colors` repeat the last.
-    return sink.pull().to_ndarray(format="bgra").reshape(-1, 4)[:num_colors, 2::-1]
+    return graph.vpull().to_ndarray(format="bgra").reshape(-1, 4)[:num_colors, 2::-1]
 
 
 def _pillow_quantize(picture, num_colors, method):
