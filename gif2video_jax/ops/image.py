@@ -62,8 +62,9 @@ def resize_bilinear(
         return jax.image.resize(image, (n, height, width, c), "bilinear", antialias=False)
     rows = _aligned_matrix(h, height, image.dtype)
     columns = _aligned_matrix(w, width, image.dtype)
-    image = jnp.einsum("yh,nhwc->nywc", rows, image)
-    return jnp.einsum("xw,nywc->nyxc", columns, image)
+    # Accelerators multiply matrices in lower precision unless asked not to.
+    image = jnp.einsum("yh,nhwc->nywc", rows, image, precision="highest")
+    return jnp.einsum("xw,nywc->nyxc", columns, image, precision="highest")
 
 
 def _aligned_matrix(size: int, new_size: int, dtype) -> Float[Array, "new_size size"]:

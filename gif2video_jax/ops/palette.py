@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from gif2video_jax.ops.image import to_float
 
-# Colours compared at once: bounds the temporary array to this many times one image channel.
+# Colours compared in one pass over the image.
 _CHUNK = 16
 
 
@@ -16,7 +16,8 @@ def nearest_index(
     """The index of the palette colour nearest to each pixel.
 
     Exact argmin of the squared RGB distance over the first `num_colors` entries; on a tie the first
-    index. Memory is bounded for any image size: colours are compared a few at a time.
+    index. Memory is bounded for any image size: a few arrays of one channel, whatever the number of
+    colours. No gradient passes.
 
     Args:
       image: RGB in [-1, 1].
@@ -34,30 +35,36 @@ def nearest_index(
             f"palette and num_colors: expected {(n, 256, 3)} and {(n,)}, "
             f"got {palette.shape} and {num_colors.shape}"
         )
-    colors = to_float(palette)
-    valid = jnp.arange(256) < num_colors[:, None]
+    colors = palette.astype(jnp.float32)
+    levels = _levels(jax.lax.stop_gradient(image))
 
-    def compare(carry, start):
+    def compare(chunk_number, carry):
         best_distance, best_index = carry
-        chunk = jax.lax.dynamic_slice_in_dim(colors, start, _CHUNK, axis=1)
-        chunk_valid = jax.lax.dynamic_slice_in_dim(valid, start, _CHUNK, axis=1)
-        # Channel by channel in a fixed order: the same rounding however XLA fuses it.
-        distance = sum(
-            jnp.square(image[..., c, None] - chunk[:, None, None, :, c]) for c in range(3)
-        )
-        distance = jnp.where(chunk_valid[:, None, None], distance, jnp.inf)
-        index = jnp.argmin(distance, axis=-1)
-        distance = jnp.min(distance, axis=-1)
-        closer = distance < best_distance
-        return (
-            jnp.where(closer, distance, best_distance),
-            jnp.where(closer, index.astype(jnp.int32) + start, best_index),
-        ), None
+        first = chunk_number * _CHUNK
+        chunk = jax.lax.dynamic_slice_in_dim(colors, first, _CHUNK, axis=1)
+        for i in range(_CHUNK):
+            color = chunk[:, i, None, None]
+            distance = sum(jnp.square(levels[..., c] - color[..., c]) for c in range(3))
+            counts = (first + i < num_colors)[:, None, None]
+            closer = (distance < best_distance) & counts
+            best_distance = jnp.where(closer, distance, best_distance)
+            best_index = jnp.where(closer, first + i, best_index)
+        return best_distance, best_index
 
     shape = image.shape[:3]
-    start = (jnp.full(shape, jnp.inf, image.dtype), jnp.zeros(shape, jnp.int32))
-    (_, index), _ = jax.lax.scan(compare, start, jnp.arange(0, 256, _CHUNK))
-    return index
+    start = (jnp.full(shape, jnp.inf, jnp.float32), jnp.zeros(shape, jnp.int32))
+    num_chunks = (jnp.max(num_colors) + _CHUNK - 1) // _CHUNK
+    return jax.lax.fori_loop(0, num_chunks, compare, start)[1]
+
+
+def _levels(image: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
+    """The image in [0, 255], where colours are whole numbers and their distances exact.
+
+    A value that came from a whole number gets it back, so that a tie of two colours is a tie.
+    """
+    levels = (image.astype(jnp.float32) + 1.0) * 127.5
+    whole = jnp.round(levels)
+    return jnp.where(jnp.abs(levels - whole) < 1e-4, whole, levels)
 
 
 def nearest_color(
@@ -67,7 +74,7 @@ def nearest_color(
 
     Passes no gradient, neither to the image nor to the palette. See `nearest_index`.
     """
-    index = nearest_index(jax.lax.stop_gradient(image), palette, num_colors)
+    index = nearest_index(image, palette, num_colors)
     return jax.lax.stop_gradient(colors_at(to_float(palette), index))
 
 

@@ -22,6 +22,8 @@ def warp(image: Float[Array, "n h w c"], flow: Float[Array, "n h w 2"]) -> Float
     if flow.shape != image.shape[:3] + (2,):
         raise ValueError(f"flow: expected shape {image.shape[:3] + (2,)}, got {flow.shape}")
     height, width = image.shape[1:3]
+    # Half-precision numbers cannot tell neighbouring pixels of a large image apart.
+    flow = flow.astype(jnp.promote_types(flow.dtype, jnp.float32))
     x = jnp.clip(jnp.arange(width, dtype=flow.dtype) + flow[..., 0], 0, width - 1)
     y = jnp.clip(jnp.arange(height, dtype=flow.dtype)[:, None] + flow[..., 1], 0, height - 1)
     left, top = jnp.floor(x), jnp.floor(y)
@@ -36,4 +38,4 @@ def warp(image: Float[Array, "n h w c"], flow: Float[Array, "n h w 2"]) -> Float
 
     upper = pick(top, left) * (1 - weight_x) + pick(top, right) * weight_x
     lower = pick(bottom, left) * (1 - weight_x) + pick(bottom, right) * weight_x
-    return upper * (1 - weight_y) + lower * weight_y
+    return (upper * (1 - weight_y) + lower * weight_y).astype(image.dtype)
