@@ -1,0 +1,1 @@
+"""Data: the open corpus, motion from stills, and the TFDS builders."""
