@@ -3,9 +3,9 @@
     python benchmarks/gif_maker.py FOLDER --seed 0 --colors 32
 
 FOLDER holds pictures (PNG, JPEG, WebP). Each is shrunk so that its short side is 256 pixels, and
-a 256x256 crop is taken where the seed says. Times are the best of three runs, averaged over the
-pictures, in one process on the CPU; the first picture is run once before, to warm up. The error
-is the PSNR of the mean squared error over all pictures, in dB.
+a 256x256 crop is taken where the seed says. Times are CPU time, the best of three runs, averaged
+over the pictures; the first picture is run once before, to warm up. The error is the PSNR of the
+mean squared error over all pictures, in dB.
 """
 
 import argparse
@@ -41,12 +41,12 @@ def load_crops(folder: Path, seed: int) -> list[np.ndarray]:
 
 
 def timed(function, *arguments):
-    """The function's result and its best time of three, in milliseconds."""
+    """The function's result and its best CPU time of three, in milliseconds."""
     best = float("inf")
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         result = function(*arguments)
-        best = min(best, 1e3 * (time.perf_counter() - start))
+        best = min(best, 1e3 * (time.process_time() - start))
     return result, best
 
 

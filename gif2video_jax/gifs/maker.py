@@ -52,7 +52,11 @@ MAX_FPS = 50  # Browsers show a delay below 20 ms as 100 ms.
 
 
 def make_palette(
-    images: UInt8[np.ndarray, "n h w 3"], num_colors: int = 32, quantizer: str = "median_cut"
+    images: UInt8[np.ndarray, "n h w 3"],
+    num_colors: int = 32,
+    quantizer: str = "median_cut",
+    *,
+    stride: int = 1,
 ) -> Palette:
     """Chooses at most `num_colors` distinct colours for the pixels of all images together.
 
@@ -62,6 +66,8 @@ def make_palette(
       images: RGB in [0, 255].
       num_colors: 2 to 256.
       quantizer: one of `QUANTIZERS`.
+      stride: looks at every stride-th pixel of every stride-th row only, to save time. Images of
+        few colours keep them all nevertheless.
 
     Raises:
       InputError: for a name that doesn't exist or a number of colours that can't be had.
@@ -70,10 +76,10 @@ def make_palette(
     images = np.asarray(images)
     _check_images(images, "(n, h, w, 3)")
     _check_quantizer(num_colors, quantizer)
-    picture = images.reshape(-1, *images.shape[2:])
-    colors = quantizers.distinct_colors(picture.reshape(-1, 3), at_most=num_colors)
+    colors = quantizers.distinct_colors(images.reshape(-1, 3), at_most=num_colors)
     if colors is None:
-        colors = _QUANTIZERS[quantizer](picture, num_colors)
+        seen = images[:, ::stride, ::stride]
+        colors = _QUANTIZERS[quantizer](seen.reshape(-1, *seen.shape[2:]), num_colors)
         # Two boxes' means may round to one colour: the first stays.
         _, first = np.unique(quantizers.color_codes(colors), return_index=True)
         colors = colors[np.sort(first)]
@@ -111,9 +117,14 @@ def quantize(
     num_colors: int = 32,
     quantizer: str = "median_cut",
     dither: str = "floyd_steinberg",
+    *,
+    stride: int = 1,
 ) -> tuple[UInt8[np.ndarray, "h w"], Palette]:
-    """Makes one image's palette and maps it; `palette.colors[indices]` is the GIF's frame."""
-    palette = make_palette(np.asarray(image)[None], num_colors, quantizer)
+    """Makes one image's palette and maps it; `palette.colors[indices]` is the GIF's frame.
+
+    See `make_palette` and `apply_palette` for the arguments and errors.
+    """
+    palette = make_palette(np.asarray(image)[None], num_colors, quantizer, stride=stride)
     return apply_palette(image, palette, dither), palette
 
 

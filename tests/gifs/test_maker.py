@@ -152,6 +152,18 @@ def test_a_clips_palette_is_that_of_its_frames_below_each_other():
         assert np.array_equal(together.colors, below.colors)
 
 
+@pytest.mark.parametrize("quantizer", maker.QUANTIZERS)
+def test_a_stride_looks_at_some_pixels_but_keeps_few_colors(quantizer):
+    image = picture("astronaut")
+    palette = maker.make_palette(image[None], 32, quantizer, stride=3)
+    expected = maker.make_palette(image[None, ::3, ::3], 32, quantizer)
+    assert np.array_equal(palette.colors, expected.colors)
+    few = np.zeros((10, 10, 3), np.uint8)
+    few[1, 1], few[2, 7] = (255, 0, 0), (3, 2, 1)
+    _, palette = maker.quantize(few, 4, quantizer, stride=9)
+    assert palette.colors[: palette.num_colors].tolist() == [[0, 0, 0], [3, 2, 1], [255, 0, 0]]
+
+
 def test_unknown_names_list_what_there_is():
     image = picture("coffee", 8)
     with pytest.raises(InputError, match="unknown quantizer 'wu'; available: minimum_variance,"):
