@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,12 +21,22 @@ from gif2video_jax.gifs import lzw
 from gif2video_jax.gifs.palette import Palette
 
 Box = tuple[int, int, int, int]
-Source = str | os.PathLike | bytes | IO[bytes]
 
 MAX_COMMENT_BYTES = 1 << 20  # of all comments together; the rest is dropped
 _IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _COMMENT, _GRAPHIC_CONTROL, _APPLICATION = 0xFE, 0xF9, 0xFF
 _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """An open binary file, as far as it is used here."""
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        """Reads up to `size` bytes; empty at the end."""
+
+
+Source = str | os.PathLike | bytes | Readable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +71,7 @@ class _EndOfFile(Exception):
 
 
 @contextlib.contextmanager
-def open_source(source: Source) -> Iterator[tuple[IO[bytes], str]]:
+def open_source(source: Source) -> Iterator[tuple[Any, str]]:
     """Opens a path, `"-"` (standard input), bytes, or an open binary file; yields file and name.
 
     Only what was opened here is closed.
@@ -69,7 +79,7 @@ def open_source(source: Source) -> Iterator[tuple[IO[bytes], str]]:
     Raises:
       InputError: missing, a folder, not readable.
     """
-    if isinstance(source, (bytes, bytearray, memoryview)):
+    if isinstance(source, bytes):
         yield io.BytesIO(source), "<bytes>"
     elif isinstance(source, (str, os.PathLike)):
         if str(source) == "-":
@@ -103,7 +113,7 @@ class BlockReader:
       problems: what was wrong with the file, one line each.
     """
 
-    def __init__(self, file: IO[bytes], name: str):
+    def __init__(self, file: Readable, name: str):
         """Reads header, screen descriptor and global palette.
 
         Raises:

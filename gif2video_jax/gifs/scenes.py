@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 Picture = UInt8[np.ndarray, "h w 3"]
-Small = Float[np.ndarray, "h w 3"]
+Small = Float[np.ndarray, "small_h small_w 3"]
 
 DEFAULT_THRESHOLD = 0.3
 _LONG_SIDE = 32  # of the shrunk frames

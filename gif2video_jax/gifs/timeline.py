@@ -154,19 +154,19 @@ class Timeline:
           interval: 0 to `num_intervals` - 1.
           cut: whether the scene changes after this interval, so that its frame is held.
         """
-        second = (interval + 1) % self.num_intervals
-        is_last = interval == self.num_intervals - 1
-        held = cut or second == interval or (is_last and not self.loop)
         samples = []
         for index in self.output_range(interval):
-            t = 0.0 if held else self._position(index, interval)
-            samples.append(Sample(index, interval, second if t else interval, t))
+            t = 0.0 if cut else self.position(self.start + index / self.rate, interval)
+            second = (interval + 1) % self.num_intervals if t else interval
+            samples.append(Sample(index, interval, second, t))
         return samples
 
-    def _position(self, index: int, interval: int) -> float:
-        """How far output frame `index` is between its two GIF frames, in [0, 1)."""
-        offset = self.start + index / self.rate - self._starts[interval]
+    def position(self, time: Fraction, interval: int) -> float:
+        """How far a time of `interval` is between its two GIF frames, in [0, 1)."""
+        is_last = interval == self.num_intervals - 1
+        if self.num_intervals == 1 or (is_last and not self.loop):
+            return 0.0
         duration = self.durations[interval]
         moving = self._median if duration > PAUSE_FACTOR * self._median else duration
-        t = float((offset - (duration - moving)) / moving)
+        t = float((time - self._starts[interval] - (duration - moving)) / moving)
         return min(max(t, 0.0), math.nextafter(1.0, 0.0))

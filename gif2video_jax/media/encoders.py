@@ -5,7 +5,7 @@ import os
 import tempfile
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import av
 import av.filter
@@ -40,7 +40,7 @@ class StreamEncoder:
 
     def __init__(
         self,
-        target: str | IO[bytes],
+        target: Any,
         *,
         container: str,
         codec: str,
