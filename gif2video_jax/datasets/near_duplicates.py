@@ -92,9 +92,7 @@ def hash_splits(groups: Iterable[str]) -> dict[str, str]:
     order = sorted(numbers, key=lambda group: (numbers[group], group))
     count = sum(number < VALIDATION_SHARE for number in numbers.values())
     count = min(max(count, 1), len(order) - 1) if order else 0
-    return {
-        group: "validation" if place < count else "train" for place, group in enumerate(order)
-    }
+    return {group: "validation" if place < count else "train" for place, group in enumerate(order)}
 
 
 def _hash_file(path: Path, kind: str) -> int | None:

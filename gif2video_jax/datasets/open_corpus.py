@@ -101,7 +101,8 @@ def _pack(options: argparse.Namespace) -> None:
         report=_report,
     )
     print(
-        f"{options.output}: {summary.stills} stills, {summary.clips} clips, "
+        f"{options.output}: {summary.stills} stills, {summary.clips} clips of "
+        f"{summary.clip_frames} frames, "
         f"{summary.bytes / 1e6:.1f} MB"
     )
 

@@ -84,9 +84,7 @@ def open_package(path: Path):
             with path.open("rb") as file, _deb_data(file, path) as archive:
                 yield lambda name: _read_member(archive, name)
     except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise InputError(
-            f"{path}: damaged or not a package ({error}); download it again"
-        ) from None
+        raise InputError(f"{path}: damaged or not a package ({error}); download it again") from None
 
 
 def _command(package: Package, version: str) -> list[str]:
