@@ -5,7 +5,7 @@ import os
 import tempfile
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import av
 import av.filter
@@ -22,6 +22,7 @@ _RGB = 0
 _LIMITED_RANGE = 1
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Takes images, then either finishes or is dropped."""
 

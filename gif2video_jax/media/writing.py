@@ -335,7 +335,7 @@ def _open_encoder(
     if format_name == "png":
         return encoders.StreamEncoder(
             file, container="apng", codec="apng", pixel_format="rgba" if alpha else "rgb24",
-            codec_options={"pred": "mixed"}, container_options={"plays": str(plays)}, **size,
+            codec_options={"pred": "mixed", "compression_level": "4"}, container_options={"plays": str(plays)}, **size,
         )
     container = {"mp4": "mp4", "mkv": "matroska", "webm": "webm"}[format_name]
     return encoders.StreamEncoder(
