@@ -84,10 +84,10 @@ def run_restore(options: argparse.Namespace) -> int:
             _print(options, f"{job.destination}: exists, skipped")
             return
         with _Progress(options, job.source) as progress:
-            summary = restore_file(job.source, job.destination, choices, progress)
-        for note in summary.notes:
+            report = restore_file(job.source, job.destination, choices, progress)
+        for note in report.notes:
             print(f"gif2video: {_one_line(note)}", file=sys.stderr)
-        _print(options, summary)
+        _print(options, report.summary)
 
     with output_folder(plan.folder):
         failed = run_jobs(plan.jobs, restore, _print_error)
@@ -175,7 +175,8 @@ def _add_restore(parser: argparse.ArgumentParser) -> None:
     add("--scene-threshold", type=float, metavar="X",
         help="0 to 1: how different the frames at a cut are; the higher, the fewer cuts")
     add("--model", default=default.model, metavar="NAME", help="see `gif2video models`")
-    add("--weights", type=pathlib.Path, metavar="PATH", help="a folder of weights instead of a bundled model")
+    add("--weights", type=pathlib.Path, metavar="PATH",
+        help="a folder of weights instead of a bundled model")
     add("--start", type=_fraction, default=default.start, metavar="S", help="begin here, seconds")
     add("--end", type=_fraction, metavar="S", help="end here, seconds")
     add("--strength", type=float, default=default.strength, metavar="0..1",

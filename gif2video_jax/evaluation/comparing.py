@@ -53,7 +53,7 @@ class Comparison:
         for index, frame in enumerate(self.score.frames):
             lines.append(f"{index:5}  {_decibels(frame.psnr)}  {_similarity(frame.ssim)}")
         lines.append(f" mean  {_decibels(self.score.psnr)}  {_similarity(self.score.ssim)}")
-        lines.append(f"PSNR of the whole clip {_decibels(self.score.temporal_psnr).strip()} dB")
+        lines.append(f" clip  {_decibels(self.score.temporal_psnr)}  (one error over all frames)")
         return "\n".join(lines)
 
 
