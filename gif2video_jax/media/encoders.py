@@ -17,6 +17,7 @@ from PIL import Image
 from gif2video_jax.media import conversion
 
 Picture = UInt8[np.ndarray, "h w c"]
+FFV1_OPTIONS = {"level": "1"}  # version 3 refuses some small sizes
 _BT709 = 1  # the code for matrix, primaries and transfer alike (ITU-T H.273)
 _RGB = 0
 _LIMITED_RANGE = 1
@@ -176,7 +177,7 @@ class GifEncoder:
             container="matroska",
             codec="ffv1",
             pixel_format=self._pixel_format,
-            codec_options={"level": "3", "slicecrc": "0"},
+            codec_options=FFV1_OPTIONS,
             **self._options,
         )
         self._palette_graph = av.filter.Graph()

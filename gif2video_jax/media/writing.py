@@ -356,7 +356,7 @@ def _video_codec(format_name: str, alpha: bool, crf: int, lossless: bool) -> dic
         pixel_format = "gbrp" if lossless else "yuva420p" if alpha else "yuv420p"
         return {"codec": "libvpx-vp9", "pixel_format": pixel_format, "codec_options": options}
     if alpha:
-        return {"codec": "ffv1", "pixel_format": "bgra", "codec_options": {"level": "3"}}
+        return {"codec": "ffv1", "pixel_format": "bgra", "codec_options": encoders.FFV1_OPTIONS}
     if lossless:
         return {"codec": "libx264rgb", "pixel_format": "bgr24", "codec_options": {"qp": "0"}}
     return {"codec": "libx264", "pixel_format": "yuv420p", "codec_options": {"crf": str(crf)}}
