@@ -12,6 +12,33 @@ __version__ = "0.1.0"
 # Public name -> the module that holds it.
 _EXPORTS = {
     "InputError": "gif2video_jax.errors",
+    # GIF to video
+    "restore": "gif2video_jax.restoring.restore",
+    "restore_file": "gif2video_jax.restoring.restore",
+    "Video": "gif2video_jax.restoring.restore",
+    "RestoreOptions": "gif2video_jax.restoring.options",
+    # models
+    "load_model": "gif2video_jax.pretrained",
+    "list_models": "gif2video_jax.pretrained",
+    "import_torch": "gif2video_jax.torch_import",
+    "CCDNet1": "gif2video_jax.models.ccdnet",
+    "CCDNet": "gif2video_jax.models.ccdnet",
+    "SuperSlomo": "gif2video_jax.models.superslomo",
+    "Discriminator": "gif2video_jax.models.discriminator",
+    "UNet": "gif2video_jax.models.unet",
+    # GIFs and videos
+    "read_gif": "gif2video_jax.gifs.reader",
+    "open_gif": "gif2video_jax.gifs.reader",
+    "Palette": "gif2video_jax.gifs.palette",
+    "Timeline": "gif2video_jax.gifs.timeline",
+    "quantize": "gif2video_jax.gifs.maker",
+    "make_gif": "gif2video_jax.gifs.maker",
+    "describe_gif": "gif2video_jax.describing",
+    "open_video": "gif2video_jax.media",
+    "open_writer": "gif2video_jax.media",
+    # measuring
+    "psnr": "gif2video_jax.evaluation.metrics",
+    "ssim": "gif2video_jax.evaluation.metrics",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 from gif2video_jax.errors import InputError
 
@@ -152,6 +153,27 @@ def run_models(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_import_torch(options: argparse.Namespace) -> int:
+    """`gif2video import-torch`."""
+    with _wrong_usage(options):
+        if options.base is None and options.interpolator is None:
+            raise ValueError("nothing to import: give --base or --interpolator")
+        if options.second is not None and options.base is None:
+            raise ValueError("--second needs --base: it refines what that one makes")
+
+    from gif2video_jax.torch_import import import_torch_files
+
+    for path in import_torch_files(
+        options.output,
+        base=options.base,
+        second=options.second,
+        interpolator=options.interpolator,
+        overwrite=options.overwrite,
+    ):
+        print(path)
+    return 0
+
+
 def _add_restore(parser: argparse.ArgumentParser) -> None:
     from gif2video_jax.restoring.options import AUTO_ON_OFF, FORMATS, RestoreOptions
 
@@ -227,6 +249,16 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
     _add_max_pixels(parser)
 
 
+def _add_import_torch(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--base", metavar="CKPT.pt", help="of CCDNet-1")
+    add("--second", metavar="CKPT.pt", help="of CCDNet-2's second network; needs --base")
+    add("--interpolator", metavar="CKPT.pt", help="of the two flow networks")
+    add("-o", "--output", required=True, metavar="DIR",
+        help="a folder for `gif2video restore --weights`")
+    _add_overwrite(parser)
+
+
 def _add_models(parser: argparse.ArgumentParser) -> None:
     """It has no options."""
 
@@ -237,6 +269,7 @@ _COMMANDS: dict[str, tuple[str, Callable, Callable]] = {
     "compare": ("measure a video against the truth: PSNR and SSIM", _add_compare, run_compare),
     "info": ("tell what a GIF is like", _add_info, run_info),
     "models": ("list the bundled models", _add_models, run_models),
+    "import-torch": ("use the authors' PyTorch weights", _add_import_torch, run_import_torch),
 }
 
 
@@ -335,7 +368,7 @@ class _Progress:
     def __init__(self, options: argparse.Namespace, name: str):
         self._name = os.path.basename(name)
         self._hidden = options.quiet or not sys.stderr.isatty()
-        self._bar = None
+        self._bar: Any = None
 
     def __enter__(self) -> "_Progress":
         return self

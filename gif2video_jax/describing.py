@@ -1,4 +1,4 @@
-"""Tells what a GIF is like: what its file says, how browsers show it, and what restoring would do."""
+"""Tells what a GIF is like: what its file says, what browsers show, what restoring would do."""
 
 import dataclasses
 import os
@@ -94,9 +94,10 @@ class Description:
             "dithering": f"{self.dithering} (clearness {self.dithering_clearness:.2f} of 1)",
             "dequantize": f"{'yes' if self.dequantize else 'no'}: {self.reason}",
         }
-        rows |= {"comment": _one_line(comment) for comment in self.comments[:1]}
-        lines = [self.name] + [f"  {name:13}{value}" for name, value in rows.items()]
-        lines += [f"  {'problem':13}{_one_line(problem)}" for problem in self.problems]
+        facts = list(rows.items())
+        facts += [("comment", comment) for comment in self.comments]
+        facts += [("problem", problem) for problem in self.problems]
+        lines = [self.name] + [f"  {name:13}{_one_line(value)}" for name, value in facts]
         return "\n".join(lines)
 
     def _how_drawn(self) -> str:

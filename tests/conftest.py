@@ -1,9 +1,11 @@
 """Settings that every test shares: run-time shape checks, and quiet, repeatable hypothesis runs."""
 
 import os
+import pathlib
 
 import hypothesis
 import jaxtyping
+import numpy as np
 import pytest
 
 import tests.typechecking  # noqa: F401 (the hook finds it by name)
@@ -17,6 +19,32 @@ jaxtyping.install_import_hook("gif2video_jax", "tests.typechecking.check")
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> pathlib.Path:
+    """A folder for `load_model`: the smallest networks that keep colours as they are.
+
+    The dequantiser's head is zero, so a residual network gives back its input; the interpolator's
+    flows and visibility are zero, so it blends.
+    """
+    # Imported here: not every test needs JAX.
+    import jax
+
+    from gif2video_jax.models.build import build_model, variable_shapes
+    from gif2video_jax.pretrained import save_network
+
+    folder = tmp_path_factory.mktemp("tiny_model")
+    unet = {"stage_channels": (4, 4), "up_channels": (4,), "kernel_sizes": (3, 3), "norm": "none"}
+    networks = {
+        "dequantizer": ("ccdnet1", {"composition": "residual", "unet": unet}),
+        "interpolator": ("superslomo", {"unet": unet | {"upsampling": "bilinear"}}),
+    }
+    for part, (kind, fields) in networks.items():
+        shapes = variable_shapes(build_model(kind, fields))
+        zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        save_network(folder / f"{part}.safetensors", kind, fields, zeros, about={"data": "none"})
+    return folder
 
 
 @pytest.fixture

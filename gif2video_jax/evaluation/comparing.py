@@ -135,8 +135,10 @@ def show_side_by_side(
             titles = ("restored", "reference", f"difference, {_AMPLIFICATION} times")
             pictures.write_png(output, pictures.sheet(rows, titles))
             return
-        size = {"width": 2 * ours.width + pictures.GAP, "height": ours.height}
-        with open_writer(output, **size, rate=truth.rate, overwrite=True) as writer:
+        width = 2 * ours.width + pictures.GAP
+        with open_writer(
+            output, width=width, height=ours.height, rate=truth.rate, overwrite=True
+        ) as writer:
             for pair in pairs:
                 writer.write(pictures.beside(pair))
 

@@ -63,9 +63,9 @@ def alternation(rgb: UInt8[np.ndarray, "h w 3"]) -> float:
     middle, edge = 0, 0
     for lines in (indices, indices.T):
         before, here, after = lines[:, :-2], lines[:, 1:-1], lines[:, 2:]
-        middle += np.count_nonzero((before == after) & near[before, here])
-        edge += np.count_nonzero((before == here) & near[here, after])
-        edge += np.count_nonzero((here == after) & near[before, here])
+        middle += int(np.count_nonzero((before == after) & near[before, here]))
+        edge += int(np.count_nonzero((before == here) & near[here, after]))
+        edge += int(np.count_nonzero((here == after) & near[before, here]))
     return middle / (middle + edge) if middle + edge else 0.0
 
 

@@ -20,7 +20,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 from gif2video_jax.gifs.reader import Frame
 
@@ -138,7 +138,7 @@ def _median_step(
     values = rgb.astype(np.int32)
     distances = []
     for axis in (0, 1):
-        step: Float[np.ndarray, "..."] = np.sqrt(np.square(np.diff(values, axis=axis)).sum(axis=-1))
+        step = np.sqrt(np.square(np.diff(values, axis=axis)).sum(axis=-1))
         if opaque is not None:
             both = opaque[1:] & opaque[:-1] if axis == 0 else opaque[:, 1:] & opaque[:, :-1]
             step = step[both]
