@@ -157,7 +157,7 @@ class BlockReader:
 
         An image that the file cuts short is yielded if it holds at least one pixel.
         """
-        control = (0, 0, None)
+        control: tuple[int, int, int | None] = (0, 0, None)
         while True:
             block = self._read_at_most(1)
             if not block:

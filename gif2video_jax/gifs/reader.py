@@ -14,14 +14,35 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 
-from gif2video_jax.errors import InputError
 from gif2video_jax.gifs import lzw
 from gif2video_jax.gifs.blocks import BlockReader, Box, ImageBlock, Source, open_source
 from gif2video_jax.gifs.canvas import Canvas
 from gif2video_jax.gifs.palette import Palette
+from gif2video_jax.gifs.structure import (
+    MAX_PIXELS,
+    FrameInfo,
+    GifInfo,
+    check_pixels,
+    clip,
+    effective_box,
+    no_frame,
+    scan_gif,
+    screen_size,
+)
 
-MAX_PIXELS = 100_000_000
-_KEEP, _TO_BACKGROUND, _TO_PREVIOUS = 1, 2, 3
+__all__ = [
+    "MAX_PIXELS",
+    "Frame",
+    "FrameInfo",
+    "Gif",
+    "GifInfo",
+    "GifReader",
+    "open_gif",
+    "read_gif",
+    "scan_gif",
+]
+
+_TO_BACKGROUND, _TO_PREVIOUS = 2, 3
 _GREY_RAMP = Palette.from_colors(np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(256, 3))
 
 
@@ -80,42 +101,6 @@ class Gif:
     problems: list[str]
 
 
-@dataclasses.dataclass(frozen=True)
-class FrameInfo:
-    """What `scan_gif` tells of one frame; fields as in `Frame`.
-
-    Attributes:
-      num_colors: size of the palette that the image uses; 0 if the file has none for it.
-    """
-
-    delay_ms: int
-    disposal: int
-    interlaced: bool
-    box: Box
-    local_palette: bool
-    num_colors: int
-    transparent_index: int | None
-
-
-@dataclasses.dataclass(frozen=True)
-class GifInfo:
-    """The structure of a GIF; fields as in `Gif`."""
-
-    name: str
-    width: int
-    height: int
-    frames: tuple[FrameInfo, ...]
-    loop_count: int | None
-    background: tuple[int, int, int] | None
-    comments: tuple[str, ...]
-    problems: tuple[str, ...]
-
-    @property
-    def delays_ms(self) -> list[int]:
-        """Each frame's delay as the file says."""
-        return [frame.delay_ms for frame in self.frames]
-
-
 class GifReader:
     """Yields frames while reading; memory does not grow with the number of frames.
 
@@ -139,9 +124,9 @@ class GifReader:
             self._images = self._blocks.images()
             self._first = next(self._images, None)
             if self._first is None:
-                raise _no_frame(self._blocks)
+                raise no_frame(self._blocks)
             self._max_pixels = max_pixels
-            self.width, self.height = _screen_size(self._blocks, self._first, max_pixels)
+            self.width, self.height = screen_size(self._blocks, self._first, max_pixels)
             on_error.pop_all()
         self.background = self._blocks.background
         self._frames = self._decode()
@@ -194,8 +179,8 @@ class GifReader:
         image: ImageBlock | None = self._first
         self._first = None
         while image is not None:
-            box = _effective_box(image, (self.width, self.height))
-            _check_pixels(self.name, "an image", box[2], box[3], self._max_pixels)
+            box = effective_box(image, (self.width, self.height))
+            check_pixels(self.name, "an image", box[2], box[3], self._max_pixels)
             before = canvas
             palette = image.palette or self._blocks.global_palette or _GREY_RAMP
             if palette is _GREY_RAMP:
@@ -209,7 +194,7 @@ class GifReader:
                 visible = indices != image.transparent_index
                 drawn = visible if drawn is None else drawn & visible
             canvas = canvas.draw(box, indices, drawn, palette)
-            visible_box = _clip(box, (self.width, self.height))
+            visible_box = clip(box, (self.width, self.height))
             yield Frame(
                 rgb=canvas.rgb,
                 alpha=None if canvas.opaque else canvas.alpha,
@@ -229,7 +214,7 @@ class GifReader:
                 canvas = before
             image = next(self._images, None)
         if not drawn_at_all:
-            raise _no_frame(self._blocks)
+            raise no_frame(self._blocks)
 
     def _decode_image(self, image: ImageBlock, box: Box) -> tuple[np.ndarray, np.ndarray | None]:
         width, height = box[2:]
@@ -276,102 +261,9 @@ def read_gif(source: Source, *, max_pixels: int = MAX_PIXELS) -> Gif:
         )
 
 
-def scan_gif(source: Source, *, max_pixels: int = MAX_PIXELS) -> GifInfo:
-    """Reads a GIF's structure without decoding pixels: as many frames as `open_gif` yields.
-
-    A seekable open file is put back to where it was. Damage within an image's data only shows
-    when it is decoded, so `problems` may be shorter than the reader's.
-
-    Args:
-      source: as in `open_gif`; standard input cannot be read again afterwards.
-      max_pixels: as in `open_gif`.
-
-    Raises:
-      InputError: as in `open_gif`.
-    """
-    with open_source(source) as (file, name):
-        start = file.tell() if hasattr(file, "seekable") and file.seekable() else None
-        try:
-            return _scan(file, name, max_pixels)
-        finally:
-            if start is not None:
-                file.seek(start)
-
-
-def _scan(file, name: str, max_pixels: int) -> GifInfo:
-    blocks = BlockReader(file, name)
-    size = None
-    frames = []
-    for image in blocks.images():
-        size = size or _screen_size(blocks, image, max_pixels)
-        box = _effective_box(image, size)
-        _check_pixels(name, "an image", box[2], box[3], max_pixels)
-        palette = image.palette or blocks.global_palette
-        frames.append(
-            FrameInfo(
-                delay_ms=image.delay_ms,
-                disposal=image.disposal,
-                interlaced=image.interlaced,
-                box=_clip(box, size),
-                local_palette=image.palette is not None,
-                num_colors=palette.num_colors if palette else 0,
-                transparent_index=image.transparent_index,
-            )
-        )
-    if size is None:
-        raise _no_frame(blocks)
-    return GifInfo(
-        name=name,
-        width=size[0],
-        height=size[1],
-        frames=tuple(frames),
-        loop_count=blocks.loop_count,
-        background=blocks.background,
-        comments=tuple(blocks.comments),
-        problems=tuple(blocks.problems),
-    )
-
-
-def _screen_size(blocks: BlockReader, first: ImageBlock, max_pixels: int) -> tuple[int, int]:
-    """The screen's size; browsers enlarge it to hold the first image."""
-    left, top, width, height = first.box
-    screen_width = max(blocks.screen_size[0], left + width)
-    screen_height = max(blocks.screen_size[1], top + height)
-    if screen_width * screen_height == 0:
-        raise InputError(f"{blocks.name}: the GIF has no pixels: {screen_width}x{screen_height}")
-    _check_pixels(blocks.name, "the GIF", screen_width, screen_height, max_pixels)
-    return screen_width, screen_height
-
-
-def _effective_box(image: ImageBlock, screen: tuple[int, int]) -> Box:
-    """The image's box; browsers give an image without a size that of the screen."""
-    left, top, width, height = image.box
-    if width == 0 or height == 0:
-        return (left, top, *screen)
-    return image.box
-
-
-def _clip(box: Box, screen: tuple[int, int]) -> Box:
-    left, top = min(box[0], screen[0]), min(box[1], screen[1])
-    return left, top, min(box[2], screen[0] - left), min(box[3], screen[1] - top)
-
-
-def _check_pixels(name: str, what: str, width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise InputError(
-            f"{name}: {what} claims {width}x{height} = {width * height} pixels, at most "
-            f"{max_pixels} are read; raise the limit with --max-pixels"
-        )
-
-
 def _cover(palette: Palette, indices: np.ndarray) -> Palette:
     """Lengthens the palette with black so that every index has a colour, as browsers do."""
     highest = int(indices.max(initial=0))
     if highest < palette.num_colors:
         return palette
     return Palette(palette.colors, highest + 1)
-
-
-def _no_frame(blocks: BlockReader) -> InputError:
-    reason = blocks.problems[-1] if blocks.problems else "it holds no image"
-    return InputError(f"{blocks.name}: no frame of this GIF can be decoded: {reason}")

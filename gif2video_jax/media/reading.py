@@ -218,8 +218,10 @@ class _PictureReader(VideoReader):
         self.duration = self.num_frames / rate
         if self.num_frames > 1:
             # Pillow knows a frame's duration once it is loaded; the first one speaks for all.
-            with _bad_picture(self.name):
+            with _bad_picture(self.name), contextlib.ExitStack() as on_error:
+                on_error.callback(self._image.close)
                 self._image.load()
+                on_error.pop_all()
             if self._image.info.get("duration"):
                 self.rate = 1000 / Fraction(self._image.info["duration"]).limit_denominator(1000)
                 self.duration = None
