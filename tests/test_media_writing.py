@@ -338,7 +338,7 @@ def test_a_new_file_has_the_usual_permissions(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("out.avi", {}, r"out.avi: unknown suffix '.avi', expected one of .mp4 .*that ends in /"),
+        ("out.avi", {}, "out.avi: unknown suffix '.avi', expected one of .mp4 .*ends in /"),
         ("out", {}, "unknown suffix ''"),
         ("out.mp4", {"format": "avi"}, "unknown format 'avi', expected one of mp4, mkv"),
         ("-", {}, "standard output needs --format"),

@@ -184,9 +184,7 @@ class BlockReader:
                     return
             except _EndOfFile:
                 what = {_EXTENSION: "an extension", _IMAGE: "an image"}[block[0]]
-                self.problems.append(
-                    f"the file ends within {what}, after {self._position} bytes"
-                )
+                self.problems.append(f"the file ends within {what}, after {self._position} bytes")
                 return
 
     def _read_image(self, delay_ms: int, disposal: int, transparent: int | None) -> ImageBlock:

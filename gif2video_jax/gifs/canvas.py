@@ -91,9 +91,7 @@ class Canvas:
                 alpha=self.alpha if self.opaque else _put(self.alpha, where, True),
                 indices=_put(self.indices, where, indices),
                 palette_ids=(
-                    self.palette_ids
-                    if len(palettes) == 1
-                    else _put(self.palette_ids, where, slot)
+                    self.palette_ids if len(palettes) == 1 else _put(self.palette_ids, where, slot)
                 ),
                 palettes=palettes,
                 counts=tuple(counts),

@@ -1,7 +1,8 @@
 """Reads and writes videos, animated images and folders of PNG files, frame by frame."""
 
+from gif2video_jax.media.formats import FORMATS, Format, format_of
 from gif2video_jax.media.reading import VideoReader, open_video
-from gif2video_jax.media.writing import FORMATS, Format, VideoWriter, format_of, open_writer
+from gif2video_jax.media.writing import VideoWriter, open_writer
 
 __all__ = [
     "FORMATS",
