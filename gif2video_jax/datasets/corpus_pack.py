@@ -250,7 +250,7 @@ def _load(root: Path, item: CorpusItem, side: int) -> Image.Image:
 
 def _encode(image: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
+    image.save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 

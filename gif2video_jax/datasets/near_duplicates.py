@@ -20,7 +20,7 @@ from gif2video_jax.media import open_video
 # Of 64 bits; unrelated photographs differ by about 32, re-encoded or scaled ones by at most a few.
 MAX_HASH_DISTANCE = 6
 VALIDATION_SHARE = 0.1
-_SIZE = r"\d{2,5}\s*x\s*\d{2,5}|\d{3,4}p|[248]k|@\d+x"
+_SIZE = r"\d{2,5}\s*x\s*\d{2,5}|\d{3,4}p|[248]k"
 _VARIANT = r"dark|light|day|night|d|l|small|medium|large|thumb|thumbnail|copy|orig|original|\(\d+\)"
 
 
@@ -30,7 +30,8 @@ def plain_name(path: str) -> str:
     Numbered frames of one folder thus share a name.
     """
     parts = PurePosixPath(path)
-    stem = re.sub(rf"(?<![a-z0-9])({_SIZE})(?![a-z0-9])", "", parts.stem.lower())
+    stem = re.sub(r"@\dx$", "", parts.stem.lower())
+    stem = re.sub(rf"(?<![a-z0-9])({_SIZE})(?![a-z0-9])", "", stem)
     before = None
     while before != stem:
         before = stem
