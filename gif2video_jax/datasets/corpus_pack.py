@@ -235,8 +235,9 @@ def _choose_still_step(
             sample.append(_load(root, item, max_side))
         except InputError:
             continue
+    largest = max((max(image.size) for image in sample), default=max_side)
     for quality, share in STILL_STEPS:
-        side = max(1, round(max_side * share))
+        side = max(1, round(largest * share))
         sizes = [len(_encode(fit(image, side), quality)) + 500 for image in sample]
         # A tenth to spare, since a sample is no census.
         if sum(sizes) / max(1, len(sizes)) * len(stills) * 1.1 <= limit:
