@@ -440,3 +440,25 @@ def test_a_full_disk_is_an_input_error_and_leaves_nothing(tmp_path, name):
     done = subprocess.run([sys.executable, "-c", FULL_DISK, text], capture_output=True, text=True)
     assert f"InputError: {text}: cannot be written: File too large" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+MEMORY = """
+import resource, sys
+import numpy as np
+from gif2video_jax.media import open_writer
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+with open_writer(sys.argv[1], width=640, height=480, rate=25) as writer:
+    for number in range(150):
+        writer.write(np.full((480, 640, 3), number, np.uint8))
+        if number == 75:
+            before = peak()
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, name):
+    text, _ = path_of(tmp_path, name)
+    done = subprocess.run([sys.executable, "-c", MEMORY, text], capture_output=True, check=True)
+    assert int(done.stdout) < 40  # 75 frames of RGB are 66 MB

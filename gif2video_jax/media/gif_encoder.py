@@ -1,5 +1,6 @@
 """Writes GIFs: two passes over the frames, in bounded memory."""
 
+import contextlib
 import tempfile
 from fractions import Fraction
 from typing import Any
@@ -50,6 +51,8 @@ class GifEncoder:
         frame = conversion.frame_of(image).reformat(format=self._pixel_format)
         frame.pts, frame.time_base = self._num_frames, self._tick
         self._palette_graph.push(frame)
+        with contextlib.suppress(BlockingIOError):
+            self._palette_graph.pull()  # lets the frame go: pushed frames wait to be asked for
         self._num_frames += 1
 
     def finish(self) -> None:
