@@ -8,13 +8,14 @@ and refuses everything else, as PyTorch's `weights_only` does.
 
 import collections
 import dataclasses
+import io
 import math
 import os
 import pickle
 import struct
 import zipfile
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -139,7 +140,7 @@ class _Placeholder:
 class _DataUnpickler(pickle.Unpickler):
     """A pickle reader that makes data and nothing else."""
 
-    def __init__(self, file: IO[bytes], storages: dict[str, _Storage]):
+    def __init__(self, file: io.BufferedIOBase, storages: dict[str, _Storage]):
         # Python 2 wrote the oldest checkpoints; its strings are read as UTF-8.
         super().__init__(file, encoding="utf-8")
         self._storages = storages
@@ -193,7 +194,7 @@ def _tensor_maker() -> Callable[..., _Tensor]:
     )
 
 
-def _read_zip(file: IO[bytes]) -> Any:
+def _read_zip(file: io.BufferedIOBase) -> Any:
     """The format since PyTorch 1.6."""
     with zipfile.ZipFile(file) as archive:
         pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
@@ -205,8 +206,7 @@ def _read_zip(file: IO[bytes]) -> Any:
             if order != b"little":
                 raise InputError(f"expected little-endian numbers, got {order!r}")
         storages: dict[str, _Storage] = {}
-        with archive.open(pickles[0]) as stream:
-            result = _DataUnpickler(stream, storages).load()
+        result = _DataUnpickler(io.BytesIO(archive.read(pickles[0])), storages).load()
         for key, storage in storages.items():
             entry = archive.getinfo(f"{root}data/{key}")
             expected = storage.size * np.dtype(storage.dtype).itemsize
@@ -216,7 +216,7 @@ def _read_zip(file: IO[bytes]) -> Any:
     return _resolved(result)
 
 
-def _read_legacy(file: IO[bytes]) -> Any:
+def _read_legacy(file: io.BufferedIOBase) -> Any:
     """The format before PyTorch 1.6: five pickles, then the arrays in the order of the last one."""
     storages: dict[str, _Storage] = {}
 

@@ -78,7 +78,7 @@ def _smallest_inputs(module: nn.Module) -> tuple[jax.ShapeDtypeStruct, ...]:
     return (image,)
 
 
-def _array(*shape: int, dtype: jnp.dtype = jnp.float32) -> jax.ShapeDtypeStruct:
+def _array(*shape: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, dtype)
 
 

@@ -9,11 +9,13 @@ NHWC RGB in [-1, 1]. In CCDNet-k the first network is frozen: it runs with infer
 passes no gradient.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from gif2video_jax.models.unet import UNet
@@ -33,7 +35,7 @@ class CCDNet1(nn.Module):
         (`gifs.palette.palette_geometry`) the network reads beside the frame.
     """
 
-    unet: dict[str, Any]
+    unet: Mapping[str, Any]
     composition: str = "tanh"
     geometry_channels: int = 0
 
@@ -48,8 +50,8 @@ class CCDNet1(nn.Module):
     @nn.compact
     def __call__(
         self,
-        gif: Float[Array, "n h w 3"],
-        geometry: Float[Array, "n h w g"] | None = None,
+        gif: Float[Array | np.ndarray, "n h w 3"],
+        geometry: Float[Array | np.ndarray, "n h w g"] | None = None,
         train: bool = False,
     ) -> Float[Array, "n h w 3"]:
         """Dequantises frames.
@@ -71,6 +73,7 @@ class CCDNet1(nn.Module):
         if got != expected:
             raise ValueError(f"geometry: expected shape {expected}, got {got}")
         unet = UNet(out_channels=3, **self.unet, name="unet")
+        gif = jnp.asarray(gif)
         inputs = gif if geometry is None else jnp.concatenate([gif, 4.0 * geometry], axis=-1)
         result = unet(inputs, train)
         return jnp.tanh(result) if self.composition == "tanh" else gif + result
@@ -88,7 +91,7 @@ class CCDNet(nn.Module):
       last_only: the call returns the last result itself, as inference wants it, not a list of all.
     """
 
-    unet: dict[str, Any]
+    unet: Mapping[str, Any]
     unroll: int = 1
     requantize: bool = True
     last_only: bool = False
@@ -102,9 +105,9 @@ class CCDNet(nn.Module):
     @nn.compact
     def __call__(
         self,
-        gif: Float[Array, "n h w 3"],
-        palette: UInt8[Array, "n 256 3"] | None = None,
-        num_colors: Int[Array, " n"] | None = None,
+        gif: Float[Array | np.ndarray, "n h w 3"],
+        palette: UInt8[Array | np.ndarray, "n 256 3"] | None = None,
+        num_colors: Int[Array | np.ndarray, " n"] | None = None,
         train: bool = False,
     ) -> list[Float[Array, "n h w 3"]] | Float[Array, "n h w 3"]:
         """Dequantises frames in steps.
@@ -124,6 +127,7 @@ class CCDNet(nn.Module):
         """
         if self.requantize and (palette is None or num_colors is None):
             raise ValueError("palette and num_colors: needed with requantize=True, got None")
+        gif = jnp.asarray(gif)
         image = CCDNet1(self.unet, name="base")(gif, train=False)
         image = jax.lax.stop_gradient(image)
         second = UNet(out_channels=3, **self.unet, name="second")
@@ -131,7 +135,7 @@ class CCDNet(nn.Module):
         for _ in range(self.unroll):
             inputs = [image, gif]
             if self.requantize:
-                requantized = nearest_color(image, palette, num_colors)
+                requantized = nearest_color(image, jnp.asarray(palette), jnp.asarray(num_colors))
                 inputs += [requantized, gif - requantized]
             image = jnp.tanh(image + second(jnp.concatenate(inputs, axis=-1), train))
             results.append(image)

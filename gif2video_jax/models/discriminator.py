@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from gif2video_jax.ops.gradient import diff_xy
@@ -25,8 +26,8 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(
         self,
-        gif: Float[Array, "n h w 3"],
-        image: Float[Array, "n h w 3"],
+        gif: Float[Array | np.ndarray, "n h w 3"],
+        image: Float[Array | np.ndarray, "n h w 3"],
         train: bool = False,
     ) -> Float[Array, "n h2 w2 1"]:
         """Logits of patches: high for a real image. Input is 12 channels, see `conditional_input`.
@@ -36,7 +37,7 @@ class Discriminator(nn.Module):
           image: the clean or restored frame, in [-1, 1].
           train: BatchNorm uses and updates batch statistics.
         """
-        x = conditional_input(gif, image)
+        x = conditional_input(jnp.asarray(gif), jnp.asarray(image))
         last = len(self.channels) - 1
         for i, channels in enumerate(self.channels):
             x = nn.Conv(
