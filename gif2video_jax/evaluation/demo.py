@@ -101,7 +101,7 @@ def blend(gif: Sequence[Picture], index: int) -> Picture:
 
 def picture_of(
     gif: Sequence[Picture], restored: Sequence[Picture], truth: Sequence[Picture]
-) -> Picture:
+) -> pictures.Page:
     """Rows of GIF frame, restored frame, truth, a frame made in between, and its truth."""
     rows = []
     for k in pictures.evenly_spaced(len(gif) - 1, _ROWS):

@@ -12,13 +12,14 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.media.target import FileTarget
 
 Picture = UInt8[np.ndarray, "h w 3"]
+Page = UInt8[np.ndarray, "page_h page_w 3"]
 
 GAP = 4  # pixels between pictures
 _TITLE_HEIGHT = 18
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
-def sheet(rows: Sequence[Sequence[Picture]], titles: Sequence[str] = ()) -> Picture:
+def sheet(rows: Sequence[Sequence[Picture]], titles: Sequence[str] = ()) -> Page:
     """Lays pictures out on white.
 
     Args:
@@ -51,7 +52,7 @@ def sheet(rows: Sequence[Sequence[Picture]], titles: Sequence[str] = ()) -> Pict
     return np.asarray(page)
 
 
-def beside(pictures: Sequence[Picture]) -> Picture:
+def beside(pictures: Sequence[Picture]) -> Page:
     """Puts pictures of one size beside each other."""
     return sheet([pictures])
 
