@@ -3,8 +3,9 @@
     python -m gif2video_jax.evaluation.demo --samples data/samples --output out
 
 writes demo.mp4, the video that anybody would get, and demo.png, rows of frames beside the truth.
-The figures are of the frames before the encoder sees them, in two parts: frames that the GIF has,
-and frames between them. The last few frames, which lead back to the first in a loop, have no truth.
+The figures are of the frames in that video, what the encoder lost included, in two parts: frames
+that the GIF has, and frames between them. The last few frames, which lead back to the first one in
+a loop, have no truth.
 """
 
 import argparse
@@ -41,26 +42,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(samples: pathlib.Path, output: pathlib.Path) -> str:
+def run(
+    samples: pathlib.Path, output: pathlib.Path, weights: pathlib.Path | None = None
+) -> str:
     """Restores the sample into a folder and returns the table of figures.
 
     Args:
       samples: the folder with bunny.gif and bunny.mp4.
       output: a folder, made if it is missing; demo.mp4 and demo.png in it are replaced.
+      weights: a folder of weights; None takes the bundled model.
 
     Raises:
       InputError: a file cannot be read or written, or there is no model.
     """
     from gif2video_jax.restoring.options import RestoreOptions
-    from gif2video_jax.restoring.restore import restore, restore_file
+    from gif2video_jax.restoring.restore import restore_file
 
     output.mkdir(parents=True, exist_ok=True)
     source, video = samples / "bunny.gif", output / "demo.mp4"
-    report = restore_file(source, video, RestoreOptions(overwrite=True))
-    with open_video(samples / "bunny.mp4") as clip:
-        truth = list(clip)
+    report = restore_file(source, video, RestoreOptions(overwrite=True, weights=weights))
+    with open_video(samples / "bunny.mp4") as clip, open_video(video) as made:
+        truth, restored = list(clip), list(made)
     gif = [frame.rgb for frame in read_gif(source).frames]
-    restored = list(restore(source).frames)
     if len(restored) != len(truth):
         raise InputError(f"{source}: {len(restored)} frames restored, the clip has {len(truth)}")
     picture = output / "demo.png"

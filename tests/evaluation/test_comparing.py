@@ -71,7 +71,8 @@ def test_side_by_side_picture_shows_both_and_the_difference(tmp_path, pair):
     ours, truth, ours_path, truth_path = pair
     output = tmp_path / "both.png"
     compare_files(ours_path, truth_path, output)
-    page = np.asarray(Image.open(output))
+    with Image.open(output) as image:
+        page = np.asarray(image)
     step = 20 + pictures.GAP
     assert page.shape == (18 + 5 * (24 + pictures.GAP) - pictures.GAP, 3 * step - pictures.GAP, 3)
     # Frames 0, 2 (of 1.5), 3, 4 and 6 of seven.
