@@ -7,9 +7,16 @@ import numpy as np
 from gif2video_jax.models.build import variable_shapes
 
 
-def random_variables(module, seed: int):
-    """Variables whose activations keep their size; BatchNorm's statistics are random too."""
+def random_variables(module, seed: int, *inputs):
+    """Variables whose activations keep their size; BatchNorm's statistics are random too.
+
+    `inputs` are needed for a module that `models.build` does not know.
+    """
     rng = np.random.default_rng(seed)
+    if inputs:
+        shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)
+    else:
+        shapes = variable_shapes(module)
 
     def draw(path, leaf):
         name = path[-1].key
@@ -24,4 +31,4 @@ def random_variables(module, seed: int):
             values = rng.normal(0, 0.1, leaf.shape)
         return jnp.asarray(values, leaf.dtype)
 
-    return jax.tree_util.tree_map_with_path(draw, variable_shapes(module))
+    return jax.tree_util.tree_map_with_path(draw, shapes)

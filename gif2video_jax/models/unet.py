@@ -15,6 +15,7 @@ in the authors' code.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ class Stage(nn.Module):
     norm: str = "none"
     negative_slope: float = 0.0
     residual: bool = False
-    dtype: jnp.dtype | None = None
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "n h w c"], train: bool) -> Float[Array, "n h w channels"]:
@@ -83,7 +84,7 @@ class TransposedConvolution(nn.Module):
     `lax.conv_transpose`, with a gradient that is many times faster on a CPU.
     """
 
-    dtype: jnp.dtype | None = None
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n 2*h 2*w c"]:
@@ -131,7 +132,7 @@ class UNet(nn.Module):
     stem_factor: int = 1
     head: str = "depth_to_space"
     zero_head: bool = False
-    dtype: jnp.dtype | None = None
+    dtype: Any = None
 
     def __post_init__(self):
         """Rejects fields that do not fit each other."""
@@ -157,25 +158,36 @@ class UNet(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How far, in pixels, an output pixel can look in each direction.
+        """How far, in pixels, an output pixel can look in each direction: an upper bound.
 
-        Convolutions of each level reach two kernel radii at that level's scale, on the way down and
-        again on the way up; pooling and enlarging add up to one block of each level. An upper bound,
-        for networks that do not align corners (those depend on the whole image).
+        At each level but the deepest, two 3x3 convolutions on the way up and two of the level's own
+        kernel on the way down; enlarging looks to the end of a block, or, bilinearly, of the next.
+        Networks that align corners depend on the whole image; for them this means nothing.
         """
+        bilinear = self.upsampling != "transposed"
         reach = self.stem_factor - 1
+        if self.head == "bilinear":
+            reach = self.stem_factor + (self.stem_factor - 1) // 2
         for level, kernel_size in enumerate(self.kernel_sizes):
             scale = self.stem_factor * 2**level
             reach += 2 * (kernel_size // 2) * scale
             if level < len(self.kernel_sizes) - 1:
-                reach += 3 * scale
+                reach += (2 + (2 if bilinear else 1)) * scale
         return reach
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "n h w c"], train: bool = False
+        self,
+        x: Float[Array, "n h w c"],
+        train: bool = False,
+        folded: Float[Array, "n h2 w2 c2"] | None = None,
     ) -> Float[Array, "n h w out"]:
         """Runs the network.
+
+        Args:
+          x: the image.
+          train: BatchNorm uses and updates batch statistics.
+          folded: further channels for the first stage, at the size after the stem's folding.
 
         Raises:
           ValueError: if the image is smaller than `multiple`.
@@ -187,6 +199,8 @@ class UNet(nn.Module):
             )
         if self.stem_factor > 1:
             x = space_to_depth(x, self.stem_factor)
+        if folded is not None:
+            x = jnp.concatenate([x, folded], axis=-1)
         skips = [self._stage(0, "stem", self.stage_channels, x, train)]
         for level in range(1, len(self.stage_channels)):
             pooled = nn.avg_pool(skips[-1], (2, 2), strides=(2, 2))
