@@ -30,7 +30,7 @@ import safetensors
 import safetensors.numpy
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.models.build import MODELS, build_model, variable_shapes
+from gif2video_jax.models.build import MODELS, Fields, build_model, variable_shapes
 
 FORMAT_VERSION = "1"
 PARTS = ("dequantizer", "interpolator")
@@ -125,7 +125,7 @@ def load_model(name_or_folder: str | os.PathLike = "default") -> Model:
 def save_network(
     path: str | os.PathLike,
     kind: str,
-    fields: Mapping[str, Any],
+    fields: Fields,
     variables: Mapping[str, Any],
     *,
     dtype: str = "float16",
@@ -341,7 +341,7 @@ def _narrowed(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
 
 def _as_json(value: Any) -> Any:
     """Mappings as dictionaries, sequences as lists, types by name: what JSON holds."""
-    if isinstance(value, Mapping) or hasattr(value, "items"):
+    if isinstance(value, Fields):
         return {str(key): _as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_as_json(item) for item in value]

@@ -156,7 +156,7 @@ def _import_dequantizer(
             f"{second}: this is CCDNet-2's second network; give the file of its base (CCDNet-1) too"
         )
     base_state = _generator(base)
-    fields = {"unet": _colour_unet_fields(base, base_state)}
+    fields: dict[str, Any] = {"unet": _colour_unet_fields(base, base_state)}
     names = _colour_unet_names(fields["unet"])
     if second is None:
         networks = [_Source(base, base_state, _under("unet", names))]
@@ -265,7 +265,7 @@ def _leaves(
             f"batch_stats/{ours}/var": (f"{theirs}.running_var", (0,)),
         }
     transposed = ours.rpartition("/")[2].startswith("enlarge_")
-    axes = _TRANSPOSED_AXES if transposed else _CONVOLUTION_AXES
+    axes: tuple[int, ...] = _TRANSPOSED_AXES if transposed else _CONVOLUTION_AXES
     leaves = {f"params/{ours}/kernel": (f"{theirs}.weight", axes)}
     if f"params/{ours}/bias" in shapes:
         leaves[f"params/{ours}/bias"] = (f"{theirs}.bias", (0,))
@@ -319,7 +319,7 @@ def _unet_sizes(path: str | os.PathLike, state: StateDict, prefix: str) -> dict[
 
 def _colour_unet_names(fields: Mapping[str, Any]) -> dict[str, str]:
     """Our layers' names to the authors', of a colour U-Net."""
-    names = {}
+    names: dict[str, str] = {}
     for ours, theirs in _stage_names(fields).items():
         for i, (convolution, norm) in enumerate(((0, 1), (3, 4))):
             names[f"{ours}/convolution_{i}"] = f"{theirs}.{convolution}"
@@ -331,7 +331,7 @@ def _colour_unet_names(fields: Mapping[str, Any]) -> dict[str, str]:
 
 def _flow_unet_names(fields: Mapping[str, Any]) -> dict[str, str]:
     """Our layers' names to the authors', of a flow U-Net."""
-    names = {}
+    names: dict[str, str] = {}
     for ours, theirs in _stage_names(fields).items():
         names |= {f"{ours}/convolution_0": f"{theirs}.0", f"{ours}/convolution_1": f"{theirs}.2"}
     return names | {"head": "outconv"}
@@ -389,7 +389,7 @@ def _network_of(path: str | os.PathLike, key: str) -> StateDict:
     if not isinstance(state, dict) or not state:
         names = ", ".join(str(name) for name in list(checkpoint)[:8])
         raise InputError(f"{path}: expected a network under {key}, got {names}")
-    arrays = {}
+    arrays: StateDict = {}
     for name, value in state.items():
         if not isinstance(value, np.ndarray):
             raise InputError(f"{path}: {key}: {name}: expected an array, got {value!r:.60}")

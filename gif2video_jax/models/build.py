@@ -1,7 +1,7 @@
 """Networks by name and fields, as configs and weight files name them."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -20,7 +20,16 @@ MODELS: dict[str, type[nn.Module]] = {
 }
 
 
-def build_model(kind: str, fields: Mapping[str, Any]) -> nn.Module:
+@runtime_checkable
+class Fields(Protocol):
+    """Values by name: a dictionary, or a section of a config."""
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """The names and values."""
+        ...
+
+
+def build_model(kind: str, fields: Fields) -> nn.Module:
     """Builds a network.
 
     Args:
@@ -35,15 +44,16 @@ def build_model(kind: str, fields: Mapping[str, Any]) -> nn.Module:
         raise ValueError(f"model: expected one of {', '.join(MODELS)}, got {kind!r}")
     module = MODELS[kind]
     known = [name for name in module.__dataclass_fields__ if name not in ("parent", "name")]
-    fields = _plain(fields)
-    unknown = sorted(set(fields) - set(known))
+    plain: dict[str, Any] = _plain(fields)
+    unknown = sorted(set(plain) - set(known))
     if unknown:
         raise ValueError(
             f"{kind}: unknown fields {', '.join(unknown)}; it has {', '.join(known)}"
         )
-    if isinstance(fields.get("unet"), dict) and isinstance(fields["unet"].get("dtype"), str):
-        fields["unet"]["dtype"] = jnp.dtype(fields["unet"]["dtype"])
-    return module(**fields)
+    unet = plain.get("unet")
+    if isinstance(unet, dict) and isinstance(unet.get("dtype"), str):
+        unet["dtype"] = jnp.dtype(unet["dtype"])
+    return module(**plain)
 
 
 def variable_shapes(module: nn.Module) -> dict[str, Any]:
@@ -84,7 +94,7 @@ def _array(*shape: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
 
 def _plain(value: Any) -> Any:
     """Mappings as dictionaries and lists as tuples, all the way down, so that modules hash."""
-    if isinstance(value, Mapping) or hasattr(value, "items"):
+    if isinstance(value, Fields):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return tuple(_plain(item) for item in value)
