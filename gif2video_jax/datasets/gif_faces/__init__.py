@@ -1,0 +1,1 @@
+"""GIF-Faces as a TFDS data set: FaceForensics faces and their GIFs."""
