@@ -1,13 +1,13 @@
 """Tells what a GIF is like: what its file says, what browsers show, what restoring would do."""
 
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 
+from gif2video_jax.gifs.blocks import Source
 from gif2video_jax.gifs.dithering import guess_dithering
 from gif2video_jax.gifs.reader import MAX_PIXELS, Frame, GifReader, open_gif
 from gif2video_jax.gifs.scenes import CutDetector
@@ -115,11 +115,11 @@ class Description:
         return f" (the file says {self.raw_duration:g} s; browsers show 0 and 10 ms as 100 ms)"
 
 
-def describe_gif(source: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Description:
+def describe_gif(source: Source, *, max_pixels: int = MAX_PIXELS) -> Description:
     """Reads a whole GIF, frame by frame, and describes it.
 
     Args:
-      source: a path, or "-" for standard input.
+      source: a path, `"-"` for standard input, the file's bytes, or an open binary file.
       max_pixels: refuse larger frames.
 
     Raises:
