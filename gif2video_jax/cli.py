@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from gif2video_jax import signals
 from gif2video_jax.errors import InputError
 
 _PIPE_EXIT_CODE = 141  # 128 + SIGPIPE
@@ -27,13 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
       arguments: what follows the program's name; `sys.argv` if not given.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _build_parser(arguments[0] if arguments else None)
-    options = parser.parse_args(arguments)
-
-    from gif2video_jax import signals
-
     try:
         with signals.termination_raises():
+            parser = _build_parser(arguments[0] if arguments else None)
+            options = parser.parse_args(arguments)
             code = options.run(options)
             sys.stdout.flush()
             return code
@@ -43,11 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _PIPE_EXIT_CODE
     except signals.Terminated as end:
         return end.exit_code
-    except InputError as error:
+    except (InputError, OSError) as error:
         _print_error(error)
-    except OSError as error:
-        _print_error(error)
-    return 1
+        return 1
 
 
 def run_restore(options: argparse.Namespace) -> int:
