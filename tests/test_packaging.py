@@ -131,6 +131,16 @@ def test_importing_brings_no_more_than_it_needs(module, absent):
     assert run.stdout.strip() == "[]"
 
 
+def test_every_file_that_is_not_python_is_installed():
+    patterns = []
+    for package, text in setup_config()["options.package_data"].items():
+        folder = ROOT / package.replace(".", "/")
+        patterns += [folder / pattern for pattern in text.split()]
+    for path in PACKAGE.rglob("*"):
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            assert any(path.match(str(pattern)) for pattern in patterns), path
+
+
 def test_bundled_weights_have_cards():
     for path in (PACKAGE / "weights").glob("*.safetensors"):
         name = path.name.split(".")[0]
