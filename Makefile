@@ -61,7 +61,7 @@ $(VENV)/.test: $(VENV)/.core
 
 $(VENV)/.oracles: $(VENV)/.test
 	$(PIP) $(TORCH)
-	$(PIP) --editable ".[test,torch,train]"
+	$(PIP) --editable ".[test,torch,train,beam]"
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.core
