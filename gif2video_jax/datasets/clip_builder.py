@@ -5,6 +5,7 @@ files, which allow random access. `reading` finds frames, windows and videos in 
 """
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -24,9 +25,17 @@ except ImportError as error:
 from etils import epath
 
 from gif2video_jax.datasets import shards
-from gif2video_jax.datasets.clips import CHUNK_FRAMES, Chunk, ClipRecipe, VideoItem, parse_recipe
+from gif2video_jax.datasets.clips import (
+    CHUNK_FRAMES,
+    Chunk,
+    ClipRecipe,
+    GifRecipe,
+    VideoItem,
+    parse_recipe,
+)
 from gif2video_jax.errors import InputError
 
+PART = "_part"
 # How many processes build, where Beam does not.
 WORKERS_VARIABLE = "GIF2VIDEO_DATA_WORKERS"
 
@@ -36,29 +45,38 @@ class ClipConfig(tfds.core.BuilderConfig):
     """A configuration of a builder; the name says how GIFs are made (see `clips.parse_recipe`).
 
     Attributes:
+      gif: how GIFs are made; None for the truth alone.
       chunk_frames: consecutive frames in an example.
       allow_missing: build from a part of the videos that are listed.
     """
 
+    gif: GifRecipe | None = None
     chunk_frames: int = CHUNK_FRAMES
     allow_missing: bool = False
 
 
-def config_of(name: str, **options: Any) -> ClipConfig:
+@functools.cache
+def config_of(name: str) -> ClipConfig:
     """Makes the configuration that a name stands for.
+
+    `frames`, `g32_dither` and the like; with `_part` at the end, listed videos may be missing.
 
     Raises:
       InputError: if the name is none.
     """
-    recipe = parse_recipe(name)
-    if recipe is None:
+    gif = parse_recipe(name.removesuffix(PART))
+    if gif is None:
         description = "The truth alone, for GIFs that are made on the fly."
     else:
         description = (
-            f"GIF frames of {recipe.num_colors} colours, {recipe.quantizer} quantiser, dither: "
-            f"{recipe.dither}, each frame on its own."
+            f"GIF frames of {gif.num_colors} colours, {gif.quantizer} quantiser, dither: "
+            f"{gif.dither}, each frame on its own."
         )
-    return ClipConfig(name=name, description=description, **options)
+    if name.endswith(PART):
+        description += " Of those videos that were there."
+    return ClipConfig(
+        name=name, description=description, gif=gif, allow_missing=name.endswith(PART)
+    )
 
 
 def common_configs() -> list[ClipConfig]:
@@ -66,13 +84,13 @@ def common_configs() -> list[ClipConfig]:
     return [config_of(name) for name in ("g32_nodither", "g32_dither", "frames")]
 
 
-def make_features(config_name: str, fields: Mapping[str, Any] | None = None) -> Any:
-    """The features of a configuration, with `fields` beside the common ones."""
+def make_features(with_gif: bool, text_fields: Sequence[str] = ()) -> Any:
+    """The features of examples with or without GIFs, with fields beside the common ones."""
     frame = {
         "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
         "time": np.float32,
     }
-    if parse_recipe(config_name) is not None:
+    if with_gif:
         frame |= {
             "indices": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
             "palette": tfds.features.Tensor(shape=(256, 3), dtype=np.uint8),
@@ -82,7 +100,7 @@ def make_features(config_name: str, fields: Mapping[str, Any] | None = None) -> 
         {
             "video": tfds.features.Text(),
             "start": np.int32,
-            **(fields or {}),
+            **{name: tfds.features.Text() for name in text_fields},
             "frames": tfds.features.Sequence(frame),
         }
     )
@@ -93,19 +111,18 @@ class RecordWriter:
     """Serialises chunks as TFDS does, into a file of a format. Pickles, for workers.
 
     Attributes:
-      config_name: whose features.
+      with_gif: whether there are GIFs beside the truth.
       fields: names of the fields beside the common ones, all text.
       file_format: a value of TFDS's `FileFormat`.
     """
 
-    config_name: str
+    with_gif: bool
     fields: tuple[str, ...]
     file_format: str
 
     def __call__(self, path: str, chunks: Iterator[tuple[str, Chunk]]) -> None:
         """Writes keys and chunks to `path`."""
-        fields = {name: tfds.features.Text() for name in self.fields}
-        features = make_features(self.config_name, fields)
+        features = make_features(self.with_gif, self.fields)
         serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
         adapter = file_adapters.ADAPTER_FOR_FORMAT[
             file_adapters.FileFormat.from_value(self.file_format)
@@ -140,21 +157,28 @@ class ClipBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     SHARD_BYTES = shards.SHARD_BYTES
 
     def __init__(self, *, file_format: Any = None, **options: Any):
-        """As TFDS's builders, but ArrayRecord is the default format."""
+        """As TFDS's builders, but ArrayRecord is the default format.
+
+        Raises:
+          ValueError: if there is no configuration of the given name.
+        """
+        if isinstance(options.get("config"), str):
+            try:
+                config_of(options["config"].split(":")[0])
+            except InputError as error:
+                raise ValueError(str(error)) from None
         super().__init__(file_format=file_format, **options)
         if file_format is None and not self.data_path.exists():
             self.info.set_file_format("array_record", override=True)
 
     @classmethod
     def get_builder_config(cls, name: str, version: Any = None) -> ClipConfig | None:
-        """The configuration of a name; any that `clips.parse_recipe` knows, not only the common."""
-        known = super().get_builder_config(name, version)
-        if known is not None:
-            return known
+        """The configuration of a name, common or not; None if the name is none."""
+        del version
         try:
             return config_of(name)
-        except InputError as error:
-            raise ValueError(str(error)) from None
+        except InputError:
+            return None
 
     def _sources(self, dl_manager: Any) -> Mapping[str, Sequence[VideoItem]]:
         """Finds the videos of each split, in the order they are written in."""
@@ -165,9 +189,8 @@ class ClipBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         raise NotImplementedError
 
     def _info(self) -> Any:
-        fields = {name: tfds.features.Text() for name in self.FIELDS}
         return self.dataset_info_from_configs(
-            features=make_features(self.builder_config.name, fields),
+            features=make_features(self.builder_config.gif is not None, self.FIELDS),
             homepage="https://arxiv.org/abs/1901.02840",
             disable_shuffling=True,
         )
@@ -221,7 +244,8 @@ class ClipBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
 
     def _tasks(self, split: str, items: Sequence[VideoItem]) -> Iterator[shards.ShardTask]:
         recipe = self._clip_recipe()
-        writer = RecordWriter(self.builder_config.name, self.FIELDS, self.info.file_format.value)
+        with_gif = self.builder_config.gif is not None
+        writer = RecordWriter(with_gif, self.FIELDS, self.info.file_format.value)
         for number, group in enumerate(shards.group_items(items, self.SHARD_BYTES)):
             yield shards.ShardTask(
                 folder=os.fspath(self.unfinished_folder),

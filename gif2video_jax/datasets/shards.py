@@ -169,69 +169,7 @@ def write_shard(task: ShardTask) -> ShardReport:
             f"{task.folder}: no space left; finished shards stay there, so free some space and "
             "run the same command again"
         ) from None
-    report = ShardReport(
-            fingerprint=content["fingerprint"],
-            videos=tuple((video, frames) for video, frames in content["videos"]),
-            examples=content["examples"],
-            bytes=content["bytes"],
-            problems=tuple(content["problems"]),
-        )
-        same_size = task.path.stat().length == report.bytes
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return report if same_size and report.fingerprint == task.fingerprint else None
-
-
-def write_shard(task: ShardTask) -> ShardReport:
-    """Writes a shard and its report, unless they are there already.
-
-    A video that can't be read is left out, and one with a broken tail keeps what decodes; the
-    report says so.
-
-    Raises:
-      InputError: if the disk is full.
-    """
-    if (report := read_report(task)) is not None:
-        return report
-    folder = epath.Path(task.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    task.report_path.unlink(missing_ok=True)
-    videos: dict[str, int] = {}
-    problems: list[str] = []
-    examples = 0
-
-    def records() -> Iterator[tuple[str, Chunk]]:
-        nonlocal examples
-        for item in task.items:
-            try:
-                for chunk in read_chunks(item, task.recipe):
-                    videos[item.id] = videos.get(item.id, 0) + len(chunk["frames"])
-                    examples += 1
-                    yield f"{item.id}/{chunk['start']}", chunk
-            except InputError as error:
-                problems.append(f"{item.id}: {error}")
-
-    is_local = "://" not in task.folder
-    try:
-        # Beside the final place where that is a disk, or else in a temporary folder.
-        with tempfile.TemporaryDirectory(dir=task.folder if is_local else None) as temporary:
-            partial = Path(temporary) / "shard"
-            task.write_records(str(partial), records())
-            size = partial.stat().st_size
-            if is_local:
-                partial.replace(str(task.path))
-            else:
-                epath.Path(partial).copy(task.path, overwrite=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise InputError(
-                f"{task.folder}: no space left; finished shards stay there, so free some space "
-                "and run the same command again"
-            ) from None
-        raise
-    report = ShardReport(
-        task.fingerprint, tuple(videos.items()), examples, size, tuple(problems)
-    )
+    report = ShardReport(task.fingerprint, tuple(videos.items()), examples, size, tuple(problems))
     task.report_path.write_text(json.dumps(dataclasses.asdict(report)))
     return report
 

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from gif2video_jax.datasets import archives
 from gif2video_jax.datasets.clip_builder import ClipBuilder
-from gif2video_jax.datasets.clips import ClipRecipe, VideoItem, parse_recipe
+from gif2video_jax.datasets.clips import ClipRecipe, VideoItem
 from gif2video_jax.datasets.opencv_resize import resize_bilinear
 from gif2video_jax.errors import InputError
 
@@ -97,7 +97,7 @@ class Builder(ClipBuilder):
 
     def _clip_recipe(self) -> ClipRecipe:
         return ClipRecipe(
-            gif=parse_recipe(self.builder_config.name),
+            gif=self.builder_config.gif,
             prepare=prepare_moment,
             chunk_frames=self.builder_config.chunk_frames,
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from gif2video_jax.datasets import archives, corpus_fetch
 from gif2video_jax.datasets.clip_builder import ClipBuilder
-from gif2video_jax.datasets.clips import ClipRecipe, VideoItem, parse_recipe
+from gif2video_jax.datasets.clips import ClipRecipe, VideoItem
 from gif2video_jax.datasets.corpus_list import CorpusItem, read_corpus
 
 # Pictures are made smaller than they came, which hides the damage of their own coding, and kept in
@@ -28,7 +28,7 @@ class Builder(ClipBuilder):
 
     def _clip_recipe(self) -> ClipRecipe:
         return ClipRecipe(
-            gif=parse_recipe(self.builder_config.name),
+            gif=self.builder_config.gif,
             chunk_frames=self.builder_config.chunk_frames,
             jpeg=tuple(JPEG_OPTIONS.items()),
             max_side=MAX_SIDE,
