@@ -3,10 +3,10 @@
     python benchmarks/forward.py [--size 256] [--channels 64] [--repetitions 20]
 
 Prints a table: median and best milliseconds of one image through each, and the ratio of PyTorch's
-median to ours (above 1: ours is faster). Both get the same random weights and the same image, float32,
-and are checked to agree. PyTorch runs as it is fastest: channels last, inference mode, as many
-threads as there are cores; ours runs under jit. The two take turns, so that a load on the machine
-falls on both. Without PyTorch (the extra [torch]) only our own time is printed.
+median to ours (above 1: ours is faster). Both get the same random weights and the same image,
+float32, and are checked to agree. PyTorch runs as it is fastest: channels last, inference mode, as
+many threads as there are cores; ours runs under jit. The two take turns, so that a load on the
+machine falls on both. Without PyTorch (the extra [torch]) only our own time is printed.
 """
 
 import argparse

@@ -141,7 +141,7 @@ def _only(chunk: Chunk, features: Any) -> Chunk:
     return {name: chunk[name] for name in features}
 
 
-class ClipBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
+class ClipBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):  # type: ignore[call-arg]
     """A builder whose sources are videos and stills.
 
     A subclass says which (`_sources`), how to prepare a frame (`_clip_recipe`), and what a full

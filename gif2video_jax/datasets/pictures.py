@@ -54,7 +54,7 @@ def fit(image: Image.Image, max_side: int | None) -> Image.Image:
     if max_side is None or max(image.size) <= max_side:
         return image
     scale = max_side / max(image.size)
-    size = tuple(max(1, round(side * scale)) for side in image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 

@@ -155,7 +155,7 @@ class FrameSource(Sequence):
         """Number of frames."""
         return self._reader.num_frames
 
-    def __getitem__(self, index: Any) -> dict[str, Any]:
+    def __getitem__(self, index: Any) -> dict[str, Any]:  # type: ignore[override]
         """See `ClipReader.frame`."""
         return self._reader.frame(*self._reader.locate(int(index)))
 
@@ -180,6 +180,6 @@ class WindowSource(Sequence):
         """Number of windows."""
         return len(self.windows)
 
-    def __getitem__(self, index: Any) -> dict[str, Any]:
+    def __getitem__(self, index: Any) -> dict[str, Any]:  # type: ignore[override]
         """See `ClipReader.window`."""
         return self._reader.window(**dataclasses.asdict(self.windows[int(index)]))

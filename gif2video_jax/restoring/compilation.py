@@ -12,7 +12,7 @@ def use_persistent_cache() -> None:
     The folder is `$XDG_CACHE_HOME/gif2video_jax`, by default `~/.cache/gif2video_jax`. Where it
     cannot be written nothing is cached, and nothing fails.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     home = os.environ.get("XDG_CACHE_HOME")
     folder = pathlib.Path(home) if home else pathlib.Path.home() / ".cache"

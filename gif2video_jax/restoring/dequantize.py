@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from gif2video_jax.gifs.palette import MAX_COLORS, Palette, palette_geometry
 from gif2video_jax.gifs.reader import Frame
@@ -79,7 +79,7 @@ class Dequantizer:
         target = box.grown(_CHANGE_MARGIN, height, width)
         window = _window(target, self._reach, max(self._multiple, BUCKET), height, width)
         arrays = [gif[window.slices]]
-        if not self._requantizes and getattr(self._module, "geometry_channels", 0):
+        if not self._requantizes and getattr(self._module, "geometry_channels", 0) > 0:
             arrays.append(self._geometry_of(frame)[window.slices])
         elif self._requantizes:
             self._palette, self._num_colors = _joint_palette(gif)

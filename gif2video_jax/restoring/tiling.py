@@ -91,7 +91,8 @@ def plan_tiles(height: int, width: int, tile: int, overlap: int, multiple: int) 
     """
     if height % multiple or width % multiple or tile % multiple:
         raise ValueError(
-            f"height, width and tile: expected multiples of {multiple}, got {height}, {width}, {tile}"
+            f"height, width and tile: expected multiples of {multiple}, "
+            f"got {height}, {width}, {tile}"
         )
     rows = _spans(height, tile, overlap, multiple)
     columns = _spans(width, tile, overlap, multiple)

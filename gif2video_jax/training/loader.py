@@ -7,7 +7,7 @@ resumes to the exact example by starting at its step.
 import collections
 import concurrent.futures
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ def batches(
     ahead: int = 4,
     shard: int = 0,
     num_shards: int = 1,
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Generator[dict[str, np.ndarray], None, None]:
     """Yields batches for ever, from batch number `start` on.
 
     Args:

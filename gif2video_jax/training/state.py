@@ -30,5 +30,5 @@ class TrainState:
 
 def update_average(average: Any, params: Any, decay: float, step: Int[Array, ""]) -> Any:
     """Moves the average towards `params`; early on faster, so that the start is forgotten."""
-    decay = jax.numpy.minimum(decay, (1.0 + step) / (10.0 + step))
-    return jax.tree.map(lambda a, p: decay * a + (1.0 - decay) * p, average, params)
+    share = jax.numpy.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda a, p: share * a + (1.0 - share) * p, average, params)

@@ -4,6 +4,7 @@ A task turns a config into three functions: `init`, `step` and `evaluate`. The l
 else of it.
 """
 
+import dataclasses
 from typing import Any, Protocol
 
 import jax
@@ -86,7 +87,8 @@ class DequantizationTask:
             gradient, state.optimizer_state, state.params
         )
         params = optax.apply_updates(state.params, updates)
-        state = state.replace(
+        state = dataclasses.replace(
+            state,
             step=state.step + 1,
             params=params,
             model_state=model_state,
@@ -99,7 +101,7 @@ class DequantizationTask:
         """PSNR in dB of the GIF and of the restored patches."""
         gif, geometry, truth = self._inputs(batch)
         variables = {"params": state.average, **state.model_state}
-        prediction = self.model.apply(variables, gif, geometry)
+        prediction: Any = self.model.apply(variables, gif, geometry)
         restored = mean_psnr(jnp.clip(prediction, -1, 1), truth)
         return {
             "psnr": restored,

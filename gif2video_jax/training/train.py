@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import jax
 import ml_collections
@@ -118,7 +118,7 @@ def put(batch: dict[str, np.ndarray], sharding: NamedSharding) -> dict[str, jax.
 
 def make_batches(
     config: ml_collections.ConfigDict, split: str, *, start: int, num_workers: int
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Generator[dict[str, np.ndarray], None, None]:
     """The config's batches of a split, from batch number `start` on."""
     fields = dict(config.data)
     per_batch = fields.pop("examples_per_batch")
@@ -162,4 +162,4 @@ if __name__ == "__main__":
     CONFIG = config_flags.DEFINE_config_file("config", help_string="File path to the config.")
     WORKDIR = flags.DEFINE_string("workdir", None, "Directory of checkpoints and metrics.")
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(lambda _: train(CONFIG.value, WORKDIR.value))
+    app.run(lambda _: train(CONFIG.value, str(WORKDIR.value)))
