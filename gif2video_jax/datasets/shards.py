@@ -213,6 +213,7 @@ def write_shards(
             write_shard(task)
             done += 1
             progress(done, len(tasks))
+    progress(len(tasks), len(tasks))
     reports = [read_report(task) for task in tasks]
     absent = [task.path for task, report in zip(tasks, reports, strict=True) if report is None]
     if absent:

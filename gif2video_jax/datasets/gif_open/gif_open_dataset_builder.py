@@ -1,6 +1,7 @@
 """The open corpus, or any folder of pictures and videos, with its GIFs."""
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from gif2video_jax.datasets import archives, corpus_fetch
 from gif2video_jax.datasets.clip_builder import ClipBuilder
 from gif2video_jax.datasets.clips import ClipRecipe, VideoItem
 from gif2video_jax.datasets.corpus_list import CorpusItem, read_corpus
+from gif2video_jax.datasets.motion_scenes import SceneOptions
 
 # Pictures are made smaller than they came, which hides the damage of their own coding, and kept in
 # JPEG without chroma subsampling, since their colours are what is learnt.
@@ -45,6 +47,12 @@ class Builder(ClipBuilder):
             split: [_video_item(folder, item) for item in items if item.split == split]
             for split in splits
         }
+
+    def _download_and_prepare(self, dl_manager: Any, download_config: Any = None) -> None:
+        super()._download_and_prepare(dl_manager, download_config)
+        # How stills become clips, see `motion_scenes`.
+        recipe = {"random_scene": dataclasses.asdict(SceneOptions())}
+        (self.data_path / "motion.json").write_text(json.dumps(recipe, indent=1))
 
 
 def _video_item(folder: Path, item: CorpusItem) -> VideoItem:
