@@ -3,6 +3,7 @@
 #   make demo          restore the bundled sample; pictures and a video land in out/
 #   make test          lint, types and all tests that need no large extra package
 #   make test-oracles  all tests, those against PyTorch, TensorFlow Datasets, ffmpeg and gifsicle too
+#   make test-wheel    the built wheel in an empty environment builds and loads a data set
 #   make bench         speed and memory
 #   make docs          the documentation as a web site, in site/
 #   make sample        make data/samples/ again
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint test-oracles bench docs sample clean
+.PHONY: demo test lint test-oracles test-wheel bench docs sample clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m gif2video_jax.evaluation.demo --samples data/samples --output out
@@ -31,6 +32,9 @@ lint: $(VENV)/.test
 
 test-oracles: $(VENV)/.oracles
 	GIF2VIDEO_REQUIRE_ORACLES=1 $(BIN)/python -m pytest
+
+test-wheel: | $(VENV)/bin/python
+	$(BIN)/python tests/wheel_check.py
 
 bench: $(VENV)/.core
 	$(BIN)/python benchmarks/restore.py
