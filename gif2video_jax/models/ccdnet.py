@@ -59,7 +59,7 @@ class CCDNet1(nn.Module):
         Args:
           gif: GIF frames in [-1, 1].
           geometry: palette geometry of each pixel, if `geometry_channels` asks for it. Offsets
-            between colours are small; they enter the network four times larger.
+            between colours are small; they enter the network twice as large.
           train: BatchNorm uses and updates batch statistics.
 
         Returns:
@@ -74,7 +74,7 @@ class CCDNet1(nn.Module):
             raise ValueError(f"geometry: expected shape {expected}, got {got}")
         unet = UNet(out_channels=3, **self.unet, name="unet")
         gif = jnp.asarray(gif)
-        inputs = gif if geometry is None else jnp.concatenate([gif, 4.0 * geometry], axis=-1)
+        inputs = gif if geometry is None else jnp.concatenate([gif, 2.0 * geometry], axis=-1)
         result = unet(inputs, train)
         return jnp.tanh(result) if self.composition == "tanh" else gif + result
 

@@ -16,14 +16,17 @@ motion that the networks can express is `max_flow` pixels (30 in the paper) betw
 A sees the dequantised frames too.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
-import flax.struct
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.image import resize_bilinear, space_to_depth
+from gif2video_jax.ops.matching import matching_cost, soft_best_match
 from gif2video_jax.ops.warp import warp
 
 FLOW_UNET = {
@@ -37,8 +40,7 @@ FLOW_UNET = {
 """The paper's flow U-Net, about 19.8 M parameters."""
 
 
-@flax.struct.dataclass
-class Interpolation:
+class Interpolation(NamedTuple):
     """What SuperSlomo finds out about the time between two frames.
 
     Attributes:
@@ -66,24 +68,30 @@ class SuperSlomo(nn.Module):
       max_flow: pixels that a network's output of 1 stands for.
       refine_residual: net B's flows are added to the straight ones of step 2. The paper's replace
         them (False); a small network learns faster so.
+      matching_radius: 0, the paper's, or how far a block matcher looks (`ops.matching`), in pixels
+        of the U-Net's folded size: net A then sees how well each displacement fits, and corrects
+        the best one rather than finding all of the flow.
     """
 
-    unet: dict[str, Any]
+    unet: Mapping[str, Any]
     max_flow: float = 30.0
     refine_residual: bool = False
+    matching_radius: int = 0
 
     def setup(self):
         """Makes both U-Nets."""
         self.flow = UNet(out_channels=2, **self.unet)
         self.refine = UNet(out_channels=5, **self.unet)
+        if self.matching_radius:
+            self.cost_channels = nn.Dense(48)
 
     def __call__(
         self,
-        frame_0: Float[Array, "n h w 3"],
-        frame_1: Float[Array, "n h w 3"],
-        times: Float[Array, "n t"],
-        gif_0: Float[Array, "n h w 3"] | None = None,
-        gif_1: Float[Array, "n h w 3"] | None = None,
+        frame_0: Float[Array | np.ndarray, "n h w 3"],
+        frame_1: Float[Array | np.ndarray, "n h w 3"],
+        times: Float[Array | np.ndarray, "n t"],
+        gif_0: Float[Array | np.ndarray, "n h w 3"] | None = None,
+        gif_1: Float[Array | np.ndarray, "n h w 3"] | None = None,
     ) -> Interpolation:
         """Interpolates at each of `times`; net A runs once however many they are.
 
@@ -102,8 +110,10 @@ class SuperSlomo(nn.Module):
                 f"frame_1 and times: expected {frame_0.shape} and ({frame_0.shape[0]}, t), "
                 f"got {frame_1.shape} and {times.shape}"
             )
+        frame_0, frame_1, times = jnp.asarray(frame_0), jnp.asarray(frame_1), jnp.asarray(times)
         flow_01, flow_10 = self.flows(
-            frame_0 if gif_0 is None else gif_0, frame_1 if gif_1 is None else gif_1
+            frame_0 if gif_0 is None else jnp.asarray(gif_0),
+            frame_1 if gif_1 is None else jnp.asarray(gif_1),
         )
         return self.between(frame_0, frame_1, flow_01, flow_10, times)
 
@@ -111,11 +121,28 @@ class SuperSlomo(nn.Module):
         self, frame_0: Float[Array, "n h w 3"], frame_1: Float[Array, "n h w 3"]
     ) -> tuple[Float[Array, "n h w 2"], Float[Array, "n h w 2"]]:
         """Net A: the flows 0 -> 1 and 1 -> 0 in pixels."""
-        forward = jnp.concatenate([frame_0, frame_1], axis=-1)
-        backward = jnp.concatenate([frame_1, frame_0], axis=-1)
-        both = self.max_flow * jnp.tanh(self.flow(jnp.concatenate([forward, backward])))
+        source = jnp.concatenate([frame_0, frame_1])
+        target = jnp.concatenate([frame_1, frame_0])
+        pair = jnp.concatenate([source, target], axis=-1)
+        if self.matching_radius:
+            folded, matched = self._match(source, target)
+            both = matched + self.max_flow * jnp.tanh(self.flow(pair, folded=folded))
+        else:
+            both = self.max_flow * jnp.tanh(self.flow(pair))
         flow_01, flow_10 = jnp.split(both, 2)
         return flow_01, flow_10
+
+    def _match(self, source, target):
+        """What the block matcher found: channels for net A, and the best flow in pixels."""
+        factor = self.flow.stem_factor
+        height, width = source.shape[1:3]
+        cost = matching_cost(
+            space_to_depth(source, factor), space_to_depth(target, factor), self.matching_radius
+        )
+        best = soft_best_match(cost, self.matching_radius, sharpness=400.0)
+        channels = self.cost_channels(jnp.log(cost + 1e-4))
+        flow = factor * resize_bilinear(best, height, width, align_corners=False)
+        return jnp.concatenate([channels, best / self.matching_radius], axis=-1), flow
 
     def between(
         self,

@@ -62,7 +62,9 @@ class DequantizationExamples:
             picture = self._corpus.frame(self._corpus.random_item(rng))
             truth = random_view(rng, picture, at_least=self.patch_size)
             recipe = random_recipe(rng, self.recipe)
-            indices, palette = quantize(truth, recipe.num_colors, recipe.quantizer, recipe.dither)
+            indices, palette = quantize(
+                truth, recipe.num_colors, recipe.quantizer, recipe.dither, stride=2
+            )
         used = np.zeros(256, bool)
         used[np.unique(indices)] = True
         corners = [

@@ -17,6 +17,8 @@ from gif2video_jax.models.build import build_model
 from gif2video_jax.ops.image import to_float
 from gif2video_jax.ops.palette import colors_at
 from gif2video_jax.training import losses
+from gif2video_jax.training.interpolation_task import InterpolationTask
+from gif2video_jax.training.metrics import mean_psnr
 from gif2video_jax.training.optimizers import make_optimizer
 from gif2video_jax.training.state import TrainState, update_average
 
@@ -118,15 +120,7 @@ class DequantizationTask:
         return gif, geometry, to_float(batch["truth"])
 
 
-def mean_psnr(
-    prediction: Float[Array, "n h w 3"], truth: Float[Array, "n h w 3"]
-) -> Float[Array, ""]:
-    """Mean over images of their PSNR, range [-1, 1]; equal images count as 60 dB."""
-    error = jnp.mean(jnp.square(prediction - truth), axis=(1, 2, 3))
-    return jnp.mean(10 * jnp.log10(4.0 / jnp.maximum(error, 4e-6)))
-
-
-TASKS = {"dequantization": DequantizationTask}
+TASKS = {"dequantization": DequantizationTask, "interpolation": InterpolationTask}
 
 
 def make_task(config: ml_collections.ConfigDict) -> Task:

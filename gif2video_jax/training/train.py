@@ -18,12 +18,13 @@ from absl import app, flags, logging
 from jax.sharding import NamedSharding, PartitionSpec
 from ml_collections import config_flags
 
-from gif2video_jax.training import examples, loader
+from gif2video_jax.training import examples, interpolation_examples, loader
 from gif2video_jax.training.checkpoints import Checkpoints, abstract
 from gif2video_jax.training.tasks import make_task
 
 EXAMPLES = {
     "dequantization": examples.DequantizationExamples,
+    "interpolation": interpolation_examples.InterpolationExamples,
 }
 
 
@@ -125,7 +126,9 @@ def make_batches(
     seed = config.seed
     if split == "validation":
         # Other GIFs than in training, and no drawings: those are right from the start.
-        seed, fields["drawn_share"] = 1_000_003, 0.0
+        seed = 1_000_003
+        if "drawn_share" in fields:
+            fields["drawn_share"] = 0.0
     maker = EXAMPLES[config.task](split=split, seed=seed, **fields)
     return loader.batches(
         maker,

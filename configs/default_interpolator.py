@@ -1,0 +1,61 @@
+"""The bundled interpolator: a small SuperSlomo helped by a block matcher.
+
+Command:
+  python -m gif2video_jax.training.train --config=configs/default_interpolator.py --workdir=DIR \
+    --config.data.corpus=corpus.zip
+Cost and result: see docs/results.md.
+"""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """The config."""
+    return ml_collections.ConfigDict(
+        {
+            "task": "interpolation",
+            "seed": 0,
+            "num_steps": 4_000,
+            "model": {
+                "max_flow": 30.0,
+                "refine_residual": True,
+                "matching_radius": 7,
+                "unet": {
+                    "stage_channels": (48, 80, 112, 128),
+                    "up_channels": (112, 80, 48),
+                    "kernel_sizes": (3, 3, 3, 3),
+                    "norm": "none",
+                    "negative_slope": 0.1,
+                    "upsampling": "bilinear",
+                    "residual_stages": True,
+                    "stem_factor": 4,
+                    "head": "bilinear",
+                    "zero_head": True,
+                },
+            },
+            "losses": {"image": 0.5, "gradient": 0.25, "warp": 0.1, "smooth": 0.1, "flow": 0.5},
+            "optimizer": {
+                "learning_rate": 6e-4,
+                "schedule": "cosine",
+                "warmup_steps": 100,
+                "b1": 0.9,
+                "b2": 0.99,
+                "weight_decay": 0.0,
+                "clip_norm": 10.0,
+            },
+            "ema_decay": 0.995,
+            "data": {
+                "corpus": "corpus.zip",
+                "examples_per_batch": 4,
+                "size": 160,
+                "num_times": 2,
+                "damage": 0.5,
+            },
+            "num_workers": 1,
+            "validation_batches": 12,
+            "log_every": 50,
+            "evaluate_every": 250,
+            "checkpoint_every_seconds": 180.0,
+            "initial_checkpoint": "",
+        }
+    )

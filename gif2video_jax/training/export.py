@@ -1,0 +1,111 @@
+"""Makes a weight file of a run: `python -m gif2video_jax.training.export --help`."""
+
+import argparse
+import importlib.util
+import json
+import pathlib
+import types
+
+import jax
+
+from gif2video_jax.errors import InputError
+from gif2video_jax.pretrained import save_network
+from gif2video_jax.training.checkpoints import Checkpoints
+from gif2video_jax.training.tasks import make_task
+
+_KINDS = {"dequantization": "ccdnet1", "interpolation": "superslomo"}
+
+# Shapes of the smallest batch that every size of network accepts: nothing is computed with it.
+_SIDE = 256
+
+
+def _shape(*dimensions: int, dtype: str = "uint8") -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(dimensions, dtype)
+
+
+_BATCHES = {
+    "dequantization": {
+        "truth": _shape(1, _SIDE, _SIDE, 3),
+        "indices": _shape(1, _SIDE, _SIDE),
+        "palette": _shape(1, 256, 3),
+        "num_colors": _shape(1, dtype="int32"),
+        "geometry": _shape(1, 256, 12, dtype="float32"),
+    },
+    "interpolation": {
+        "keys": _shape(1, 2, _SIDE, _SIDE, 3),
+        "truth": _shape(1, 1, _SIDE, _SIDE, 3),
+        "times": _shape(1, 1, dtype="float32"),
+    },
+}
+
+
+def export(config_path: str, workdir: str, output: str, *, dtype: str, about: dict) -> int:
+    """Writes the averaged weights of a run's newest checkpoint as a safetensors file.
+
+    Args:
+      config_path: the run's config file.
+      workdir: the run's working directory.
+      output: the file to write.
+      dtype: of the stored weights, "float16" or "float32".
+      about: facts for the model card: data, steps, hardware, results.
+
+    Returns:
+      The step of the checkpoint.
+
+    Raises:
+      InputError: if the directory holds no checkpoint.
+    """
+    config = _load_config(config_path)
+    checkpoints = Checkpoints(workdir)
+    step = checkpoints.latest_step
+    if step is None:
+        raise InputError(f"{workdir}: no checkpoint there; train with --workdir={workdir} first")
+    task = make_task(config)
+    like = jax.eval_shape(task.init, jax.random.key(0), _BATCHES[config.task])
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    like = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like
+    )
+    state = checkpoints.restore(like)
+    variables = {"params": state.average, **state.model_state}
+    save_network(
+        output,
+        _KINDS[config.task],
+        config.model.to_dict(),
+        variables,
+        dtype=dtype,
+        about={"steps": step, **about},
+    )
+    return step
+
+
+def _load_config(path: str):
+    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: not a config file")
+    module: types.ModuleType = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True, help="the run's config file")
+    parser.add_argument("--workdir", required=True, help="the run's working directory")
+    parser.add_argument("--output", required=True, help="the .safetensors file to write")
+    parser.add_argument("--dtype", default="float16", help="float16 or float32")
+    parser.add_argument("--about", default="{}", help="facts for the model card, JSON")
+    arguments = parser.parse_args()
+    step = export(
+        arguments.config,
+        arguments.workdir,
+        arguments.output,
+        dtype=arguments.dtype,
+        about=json.loads(arguments.about),
+    )
+    print(f"{arguments.output}: weights of step {step}")
+
+
+if __name__ == "__main__":
+    main()

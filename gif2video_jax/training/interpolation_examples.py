@@ -1,0 +1,81 @@
+"""Examples for interpolation: layered motion rendered from stills, with exact frames and flows."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import UInt8
+
+from gif2video_jax.datasets.motion_scenes import random_scene
+from gif2video_jax.gifs.maker import quantize
+from gif2video_jax.training.corpus import PackedCorpus
+from gif2video_jax.training.recipes import random_recipe
+
+
+@dataclasses.dataclass
+class InterpolationExamples:
+    """Two key frames, frames between them, and the motion, from a corpus' stills.
+
+    Each index is one scene of `datasets.motion_scenes`, seen at time 0, at time 1 and at
+    `num_times` random times between.
+
+    Attributes:
+      corpus: path of the packed corpus.
+      split: of the corpus.
+      seed: two makers of one seed give the same examples.
+      size: side of the square frames, pixels.
+      num_times: frames between the key frames.
+      damage: largest share of the palette's damage that is left in the key frames; the network
+        sees dequantised frames, which are never quite right.
+    """
+
+    corpus: str
+    split: str = "train"
+    seed: int = 0
+    size: int = 160
+    num_times: int = 2
+    damage: float = 0.5
+
+    def __post_init__(self):
+        """Opens the corpus."""
+        self._corpus = PackedCorpus(self.corpus, split=self.split, kind="still")
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """Makes example `index`.
+
+        Returns:
+          keys uint8 (1, 2, s, s, 3), truth uint8 (1, t, s, s, 3), times float32 (1, t), flows
+          float32 (1, 2, s, s, 2) from 0 to 1 and back, and visible bool (1, 2, s, s): where those
+          flows hold.
+        """
+        rng = np.random.default_rng([self.seed, index])
+
+        def draw_picture(generator: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+            return self._corpus.frame(self._corpus.random_item(generator))
+
+        scene = random_scene(rng, draw_picture, height=self.size, width=self.size)
+        times = np.sort(rng.uniform(0.1, 0.9, self.num_times))
+        frames = scene.render([0.0, 1.0, *times])
+        flows, visible = zip(scene.flow(0.0, 1.0), scene.flow(1.0, 0.0), strict=True)
+        keys = frames[:2]
+        if rng.random() < 0.7:
+            keys = self._damaged(rng, keys)
+        return {
+            "keys": keys[None],
+            "truth": frames[None, 2:],
+            "times": times[None].astype(np.float32),
+            "flows": np.stack(flows)[None],
+            "visible": np.stack(visible)[None],
+        }
+
+    def _damaged(self, rng: np.random.Generator, keys: UInt8[np.ndarray, "2 h w 3"]):
+        """Keys with a part of what a random GIF making does to them."""
+        recipe = random_recipe(rng)
+        left = rng.uniform(0, self.damage)
+        damaged = []
+        for key in keys:
+            indices, palette = quantize(
+                key, recipe.num_colors, recipe.quantizer, recipe.dither, stride=2
+            )
+            error = palette.colors[indices].astype(np.float32) - key
+            damaged.append(np.clip(np.round(key + left * error), 0, 255).astype(np.uint8))
+        return np.stack(damaged)
