@@ -117,7 +117,7 @@ def restore_file(
     """
     options = options or RestoreOptions()
     output_format = format_of(destination, options.format)
-    with _plan(source, options, may_have_alpha=output_format.alpha) as plan:
+    with plan_restoration(source, options, may_have_alpha=output_format.alpha) as plan:
         info, timeline = plan.info, plan.timeline
         with open_writer(
             destination,
@@ -170,15 +170,24 @@ def restore(source: str | os.PathLike, **options: Any) -> Video:
     for name in ("fps", "multiplier", "start", "end"):
         if options.get(name) is not None:
             options[name] = Fraction(options[name]).limit_denominator(1_000_000)
-    with _plan(source, RestoreOptions(**options), may_have_alpha=True) as plan:
+    with plan_restoration(source, RestoreOptions(**options), may_have_alpha=True) as plan:
         frames = np.stack(list(plan.stream))
     times = [float(time) for time in plan.timeline.output_times]
     return Video(frames, times, float(plan.timeline.rate))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Plan:
-    """Everything decided before the first frame is made."""
+class Plan:
+    """Everything decided before the first frame is made.
+
+    Attributes:
+      info: the GIF's structure.
+      timeline: of the output.
+      stream: yields the output frames.
+      alpha: whether they are RGBA.
+      dequantized: whether the colours go through a network.
+      reason: why, or why not.
+    """
 
     info: GifInfo
     timeline: Timeline
@@ -189,10 +198,19 @@ class _Plan:
 
 
 @contextlib.contextmanager
-def _plan(
+def plan_restoration(
     source: str | os.PathLike, options: RestoreOptions, *, may_have_alpha: bool
-) -> Iterator[_Plan]:
-    """Opens a GIF and decides about it."""
+) -> Iterator[Plan]:
+    """Opens a GIF and decides about it, before the first frame is made.
+
+    Args:
+      source: the GIF, or "-" for standard input.
+      options: see `RestoreOptions`.
+      may_have_alpha: whether the output can hold transparency.
+
+    Raises:
+      InputError: the GIF cannot be read, or the model lacks what is needed.
+    """
     with _seekable(source) as path:
         info = _named(scan_gif(path, max_pixels=options.max_pixels), source)
         timeline = _timeline(info, options)
@@ -214,7 +232,7 @@ def _plan(
                 alpha=alpha,
                 joint=_is_joint(model),
             )
-            yield _Plan(info, timeline, stream, alpha, dequantized, reason)
+            yield Plan(info, timeline, stream, alpha, dequantized, reason)
 
 
 @contextlib.contextmanager

@@ -60,6 +60,11 @@ class FrameStream:
         self._joint = joint
         self.num_cuts = 0
 
+    def restart(self, frames: Iterable[Frame]) -> None:
+        """Takes the same GIF's frames anew, for another pass with everything compiled."""
+        self._frames = frames
+        self.num_cuts = 0
+
     def __iter__(self) -> Iterator[Picture]:
         """Makes the frames; a GIF that ends early holds its last frame to the end."""
         shown: _GifFrame | None = None
