@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the input is bad, 2 wrong usage, 128 + n ended by signal n
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -18,16 +19,32 @@ from typing import Any
 from gif2video_jax import signals
 from gif2video_jax.errors import InputError
 
-_PIPE_EXIT_CODE = 141  # 128 + SIGPIPE
+_SIGNALED = 128  # the exit codes of programs that a signal ended begin here
+_PIPE_EXIT_CODE = _SIGNALED + 13  # SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code.
 
     Args:
-      arguments: what follows the program's name; `sys.argv` if not given.
+      arguments: what follows the program's name; if not given, those of this process, which is
+        then taken for the command's own: it ends at once when a signal says so.
     """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments is not None:
+        return _run(list(arguments))
+    code = _run(sys.argv[1:])
+    if code >= _SIGNALED:
+        # Computations may still be running, and Python's orderly end would pull things away from
+        # under them. All is cleaned up already.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """Parses and runs; every exit code but argparse's is its result."""
     try:
         with signals.termination_raises():
             parser = _build_parser(arguments[0] if arguments else None)

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
@@ -23,6 +25,19 @@ def test_a_signal_raises_once_and_clean_up_is_not_disturbed(number):
     assert cleaned == [True]
     assert end.value.exit_code == 128 + number
     assert {n: signal.getsignal(n) for n in before} == before
+
+
+def test_a_signal_is_not_lost_where_python_drops_exceptions():
+    class Dropping:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    hook = sys.unraisablehook
+    with pytest.raises(Terminated) as end, termination_raises():
+        Dropping()  # what its __del__ raises goes nowhere
+        time.sleep(10)
+    assert end.value.exit_code == 143
+    assert sys.unraisablehook is hook
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
