@@ -9,6 +9,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 
 import numpy as np
 from jaxtyping import UInt8
@@ -52,18 +53,18 @@ class PackedCorpus:
         try:
             with zipfile.ZipFile(self._path) as archive:
                 manifest = json.loads(archive.read("manifest.json"))
+            self.items = [
+                _item(entry)
+                for entry in manifest["items"]
+                if entry["split"] == split and entry["kind"] == kind
+            ]
         except FileNotFoundError:
             raise InputError(
                 f"{self._path}: no such packed corpus; make one with "
                 "`python -m gif2video_jax.datasets.open_corpus pack`"
             ) from None
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise InputError(f"{self._path}: not a packed corpus ({error})") from None
-        self.items = [
-            _item(entry)
-            for entry in manifest["items"]
-            if entry["split"] == split and entry["kind"] == kind
-        ]
         if not self.items:
             raise InputError(f"{self._path}: holds no {kind} of the split {split!r}")
         self._groups = sorted({item.group for item in self.items})
@@ -75,12 +76,20 @@ class PackedCorpus:
         return members[rng.integers(len(members))]
 
     def frame(self, item: Item, index: int = 0) -> UInt8[np.ndarray, "h w 3"]:
-        """Decodes one frame of an item (a still has one); stills stay in memory."""
+        """Decodes one frame of an item (a still has one); stills stay in memory.
+
+        Raises:
+          InputError: if the picture is missing or broken.
+        """
         path = item.paths[index]
         if path in self._cache:
             return self._cache[path]
-        with zipfile.ZipFile(self._path) as archive:
-            image = Image.open(io.BytesIO(archive.read(path))).convert("RGB")
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                image = Image.open(io.BytesIO(archive.read(path))).convert("RGB")
+        except (OSError, KeyError, SyntaxError, zlib.error, zipfile.BadZipFile) as error:
+            # Pillow reports some broken PNG files as syntax errors.
+            raise InputError(f"{self._path}: cannot read its picture {path} ({error})") from None
         array = np.asarray(image)
         if item.kind == "still":
             self._cache[path] = array
