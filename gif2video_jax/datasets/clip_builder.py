@@ -204,6 +204,9 @@ class ClipBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):  #
     def download_and_prepare(self, **options: Any) -> None:
         """As TFDS's; a build that was stopped goes on from its finished shards."""
         super().download_and_prepare(**options)
+        for left in self.data_path.parent.glob(f"incomplete.*_{self.version}"):
+            if not any(left.iterdir()):  # of a build that was killed
+                left.rmdir()
         folder = self.unfinished_folder
         if folder.exists():
             folder.rmtree()

@@ -1,24 +1,27 @@
 """Finds pictures and videos that show the same thing, so that a split keeps them together.
 
 Two files share a group if their names differ only by a size or a variant (`lake-dark_1920x1080.jpg`
-and `lake.jpg`), or if their small grey copies have nearly the same gradients (the difference hash:
-64 signs of horizontal differences on a 9x8 copy). Grouping too much is harmless, too little leaks
-training pictures into validation; the bounds lean that way.
+and `lake.jpg`), or if small grey copies look alike: nearly the same signs of differences across
+and down (a difference hash of 128 bits), and a high correlation. Grouping too much is harmless,
+too little leaks training pictures into validation; the bounds lean that way.
 """
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.media import open_video
 
-# Of 64 bits; unrelated photographs differ by about 32, re-encoded or scaled ones by at most a few.
-MAX_HASH_DISTANCE = 6
+# Of 128 bits; unrelated photographs differ by about 64, re-encoded or scaled ones by at most a few.
+MAX_HASH_DISTANCE = 12
+MIN_CORRELATION = 0.95
 VALIDATION_SHARE = 0.1
 _SIZE = r"\d{2,5}\s*x\s*\d{2,5}|\d{3,4}p|[248]k"
 _VARIANT = r"dark|light|day|night|d|l|small|medium|large|thumb|thumbnail|copy|orig|original|\(\d+\)"
@@ -41,14 +44,35 @@ def plain_name(path: str) -> str:
     return parts.parent.as_posix() + "/"
 
 
-def difference_hash(image: Image.Image) -> int | None:
-    """64 signs of horizontal differences, or None for a picture too flat to tell by them."""
-    image.draft("L", (72, 64))
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
-    difference = np.diff(grey, axis=1)
-    if np.count_nonzero(np.abs(difference) > 2) < 16:
+@dataclasses.dataclass(frozen=True)
+class Fingerprint:
+    """What a picture looks like, roughly.
+
+    Attributes:
+      across: signs of differences to the right, 64 bits.
+      down: signs of differences downwards, 64 bits.
+      grey: 9x9 grey values, zero mean, unit length.
+    """
+
+    across: int
+    down: int
+    grey: Float[np.ndarray, "81"]
+
+
+def fingerprint(image: Image.Image) -> Fingerprint | None:
+    """The fingerprint of a picture, or None if it is too flat to tell by one."""
+    image.draft("L", (72, 72))
+    small = image.convert("L").resize((9, 9), Image.Resampling.BOX)
+    grey = np.asarray(small, np.float32)
+    across, down = np.diff(grey[:8], axis=1), np.diff(grey[:, :8], axis=0)
+    if np.count_nonzero(np.abs(across) > 2) + np.count_nonzero(np.abs(down) > 2) < 32:
         return None
-    return int.from_bytes(np.packbits(difference > 0).tobytes(), "big")
+    flat = (grey - grey.mean()).ravel()
+    return Fingerprint(_bits(across), _bits(down), flat / np.linalg.norm(flat))
+
+
+def _bits(differences: Float[np.ndarray, "8 8"]) -> int:
+    return int.from_bytes(np.packbits(differences > 0).tobytes(), "big")
 
 
 def group_files(folder: Path, paths: list[str], kinds: Mapping[str, str]) -> dict[str, str]:
@@ -71,13 +95,19 @@ def group_files(folder: Path, paths: list[str], kinds: Mapping[str, str]) -> dic
     by_name: dict[str, int] = {}
     for index, path in enumerate(paths):
         join(by_name.setdefault(plain_name(path), index), index)
-    hashes = [_hash_file(folder / path, kinds[path]) for path in paths]
-    hashed = np.array([i for i, value in enumerate(hashes) if value is not None], int)
-    values = np.array([hashes[i] for i in hashed], np.uint64)
-    for position in range(len(hashed)):
-        distances = np.bitwise_count(values[position + 1 :] ^ values[position])
-        for other in np.nonzero(distances <= MAX_HASH_DISTANCE)[0]:
-            join(int(hashed[position]), int(hashed[position + 1 + other]))
+    prints = [_fingerprint_of(folder / path, kinds[path]) for path in paths]
+    known = np.array([i for i, value in enumerate(prints) if value is not None], int)
+    found = [value for value in prints if value is not None]
+    across = np.array([value.across for value in found], np.uint64)
+    down = np.array([value.down for value in found], np.uint64)
+    grey = np.array([value.grey for value in found]).reshape(-1, 81)
+    for place in range(len(found)):
+        rest = slice(place + 1, None)
+        distance = np.bitwise_count(across[rest] ^ across[place]).astype(int)
+        distance += np.bitwise_count(down[rest] ^ down[place])
+        alike = (distance <= MAX_HASH_DISTANCE) & (grey[rest] @ grey[place] >= MIN_CORRELATION)
+        for other in np.nonzero(alike)[0]:
+            join(int(known[place]), int(known[place + 1 + other]))
     return {path: paths[root(index)] for index, path in enumerate(paths)}
 
 
@@ -96,13 +126,13 @@ def hash_splits(groups: Iterable[str]) -> dict[str, str]:
     return {group: "validation" if place < count else "train" for place, group in enumerate(order)}
 
 
-def _hash_file(path: Path, kind: str) -> int | None:
+def _fingerprint_of(path: Path, kind: str) -> Fingerprint | None:
     try:
         if kind == "still":
             with Image.open(path) as image:
-                return difference_hash(image)
+                return fingerprint(image)
         with open_video(path) as video:
-            return difference_hash(Image.fromarray(next(video)))
+            return fingerprint(Image.fromarray(next(video)))
     except (InputError, OSError, SyntaxError, ValueError, StopIteration):
         return None
     except Image.DecompressionBombError:

@@ -28,6 +28,7 @@ if importlib.util.find_spec("tensorflow_datasets") is None:
 import tensorflow_datasets as tfds
 
 import gif2video_jax.datasets
+from gif2video_jax.datasets import build as build_command
 from gif2video_jax.datasets import clip_builder, reading, shards
 from gif2video_jax.datasets.gif_faces import gif_faces_dataset_builder as faces
 from gif2video_jax.datasets.gif_moments import gif_moments_dataset_builder as moments
@@ -538,6 +539,27 @@ def test_reading_what_is_not_built_says_so(tmp_path):
     builder = tfds.builder("gif_open/frames", data_dir=str(tmp_path))
     with pytest.raises(InputError, match="holds no split 'train'; build the data set"):
         reading.ClipReader(builder, "train")
+
+
+def test_the_command_builds_and_says_what_is_wrong_in_one_line(tmp_path, capsys):
+    miniature.make_open(tmp_path / "own")
+    common = ["--manual-dir", str(tmp_path / "own"), "--data-dir", str(tmp_path / "data")]
+    assert build_command.main(["gif_open/frames", *common]) == 0
+    assert "train: 4 examples, 1 shards" in capsys.readouterr().out
+    recipe = json.loads((tmp_path / "data/gif_open/frames/1.0.0/motion.json").read_text())
+    assert recipe["random_scene"]["max_motion"] == 30
+    for name, message in {
+        "gif_open/g0_dither": "g0_dither: expected 2 to 256 colours, got 0",
+        "gif_other": "gif_other: no such data set, expected one of gif_faces, gif_moments",
+        "gif_faces": "Put FaceForensics_AVIs.tar",
+    }.items():
+        download = "tensorflow_datasets.core.download.DownloadManager.download"
+        with mock.patch(download, side_effect=ConnectionError("no route")):
+            assert build_command.main([name, *common]) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("error: ") and message in error
+    assert build_command.main(["gif_open", "--manual-dir", str(tmp_path / "none")]) == 1
+    assert "none: no such folder, given as --manual-dir" in capsys.readouterr().err
 
 
 # --- what gets imported

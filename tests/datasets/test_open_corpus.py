@@ -270,6 +270,14 @@ def test_scaled_and_recoded_pictures_share_a_group_and_others_do_not(tmp_path):
     assert all(one[3:4] == other[5:6] for one, other in groups.values())
 
 
+def test_pictures_without_detail_are_told_apart(tmp_path):
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    across = np.broadcast_to(ramp, (64, 64))
+    for name, grey in {"up": across.T[::-1], "down": across.T, "left": across[:, ::-1]}.items():
+        Image.fromarray(np.ascontiguousarray(grey)).save(tmp_path / f"{name}.png")
+    assert len({item.group for item in read_corpus(tmp_path)}) == 3
+
+
 def test_a_folder_is_split_the_same_way_each_time_and_groups_stay_whole(tmp_path):
     for seed in range(20):
         picture(seed).save(tmp_path / f"pic{chr(97 + seed)}.png")
