@@ -42,7 +42,9 @@ def _halve(image: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h2 w2 c"]:
 
 def _taps(
     old: int, new: int, *, zero_outside: bool
-) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+) -> tuple[
+    Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"]
+]:
     """First and second tap of each output sample, and their weights.
 
     Beyond the border both taps are the border's sample. OpenCV then gives the first all the weight

@@ -1,5 +1,7 @@
 """Trains SuperSlomo without a GAN, on frames and, where they are known, on flows."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -73,7 +75,8 @@ class InterpolationTask:
         return {"psnr": psnr, "gain": psnr - mean_psnr(blended, _merge(truth))}
 
     def _apply(self, params, keys, times) -> Interpolation:
-        return self.model.apply({"params": params}, keys[:, 0], keys[:, 1], times)
+        result: Any = self.model.apply({"params": params}, keys[:, 0], keys[:, 1], times)
+        return result
 
 
 def loss_terms(
@@ -86,10 +89,10 @@ def loss_terms(
     """The terms of the interpolation loss, in the scale of the paper (section 3, authors' code).
 
     "image" and "gradient" are 127.5 times the mean difference of the frames between, "warp" 127.5
-    times the sum of four L1 terms of frames warped by net A's flows, "smooth" the mean
-    difference of those flows (in pixels, so the paper's factor of 30 is in them). The paper's terms of the two key frames are left out: the colour
-    network is frozen, so they are constant. "flow" is the mean distance in pixels of net A's flows
-    from the true ones where those hold.
+    times the sum of four L1 terms of frames warped by net A's flows, "smooth" the mean difference
+    of those flows (in pixels, so the paper's factor of 30 is in them). The paper's terms of the two
+    key frames are left out: the colour network is frozen, so they are constant. "flow" is the mean
+    distance in pixels of net A's flows from the true ones where those hold.
     """
     frames, wanted = _merge(result.frames), _merge(truth)
     first, second = keys[:, 0], keys[:, 1]
@@ -112,6 +115,6 @@ def loss_terms(
     }
 
 
-def _merge(x: Float[Array, "n t *rest"]) -> Float[Array, "m *rest"]:
+def _merge(x: Float[Array, "n t *rest"]) -> Float[Array, " m *rest"]:
     """Joins the first two axes."""
     return x.reshape(-1, *x.shape[2:])

@@ -7,8 +7,7 @@ import jax
 from jaxtyping import Array, Int
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
     """Everything that a step changes, and so everything that a checkpoint holds.
 
     Attributes:

@@ -120,7 +120,7 @@ class DequantizationTask:
         return gif, geometry, to_float(batch["truth"])
 
 
-TASKS = {"dequantization": DequantizationTask, "interpolation": InterpolationTask}
+TASKS: dict[str, Any] = {"dequantization": DequantizationTask, "interpolation": InterpolationTask}
 
 
 def make_task(config: ml_collections.ConfigDict) -> Task:
