@@ -42,7 +42,7 @@ class Palette:
 
 def palette_geometry(
     palette: Palette, used: Bool[np.ndarray, "256"] | None = None, *, neighbors: int = 4
-) -> Float[np.ndarray, "256 3*neighbors"]:
+) -> Float[np.ndarray, "256 {3*neighbors}"]:
     """For each colour, the offsets to the nearest other colours, nearest first.
 
     What a quantised pixel may have been is told by the cell of its colour, and the cell by the

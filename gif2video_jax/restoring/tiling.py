@@ -94,8 +94,8 @@ def plan_tiles(height: int, width: int, tile: int, overlap: int, multiple: int) 
             f"height, width and tile: expected multiples of {multiple}, "
             f"got {height}, {width}, {tile}"
         )
-    rows = _spans(height, tile, overlap, multiple)
-    columns = _spans(width, tile, overlap, multiple)
+    rows = list(_spans(height, tile, overlap, multiple))
+    columns = list(_spans(width, tile, overlap, multiple))
     return [
         Tile(Box(y0, x0, y1, x1), Box(cy0, cx0, cy1, cx1))
         for y0, y1, cy0, cy1 in rows
@@ -132,12 +132,12 @@ def _spans(
 
 def apply_in_tiles(
     function: Callable[..., np.ndarray],
-    arrays: list[Shaped[np.ndarray, "h w *c"]],
+    arrays: list[Shaped[np.ndarray, "h w ..."]],
     *,
     multiple: int,
     overlap: int,
     tile: int | None = None,
-) -> Shaped[np.ndarray, "h w *c"]:
+) -> Shaped[np.ndarray, "h w ..."]:
     """Runs a function of equally sized images over images of any size.
 
     Args:
@@ -152,19 +152,19 @@ def apply_in_tiles(
       The function's result at the images' own size.
     """
     height, width = arrays[0].shape[:2]
-    step = max(multiple, BUCKET)
+    step = round_up(BUCKET, multiple)
     padded_height, padded_width = round_up(height, step), round_up(width, step)
     if tile is None:
         whole = padded_height * padded_width <= MAX_WHOLE_PIXELS
         tile = max(padded_height, padded_width) if whole else DEFAULT_TILE
     tile = max(round_up(tile, step), smallest_tile(overlap, step))
     arrays = [pad_to(array, padded_height, padded_width) for array in arrays]
+    tiles = plan_tiles(padded_height, padded_width, tile, overlap, step)
+    if len(tiles) == 1:
+        return function(*arrays)[:height, :width]
     result = None
-    for part in plan_tiles(padded_height, padded_width, tile, overlap, step):
+    for part in tiles:
         value = function(*(array[part.window.slices] for array in arrays))
-        if part.window == part.core:
-            result = value
-            break
         if result is None:
             result = np.empty((padded_height, padded_width, *value.shape[2:]), value.dtype)
         core = part.core
