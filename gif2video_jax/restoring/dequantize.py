@@ -40,7 +40,10 @@ class Dequantizer:
         self._strength = strength
         self._tile = tile
         unet = UNet(out_channels=3, **self._module.unet)
-        self._multiple, self._reach = unet.multiple, unet.reach
+        # CCDNet-k's U-Nets see each other's results: their reaches add up.
+        num_steps = 1 + self._module.unroll if isinstance(self._module, CCDNet) else 1
+        self._multiple, self._reach = unet.multiple, num_steps * unet.reach
+        self._geometry_channels = getattr(self._module, "geometry_channels", 0)
         self._geometry = functools.lru_cache(maxsize=64)(_geometry_table)
         self._requantizes = isinstance(self._module, CCDNet) and self._module.requantize
         self._apply = jax.jit(self._forward)
@@ -77,9 +80,10 @@ class Dequantizer:
         """Computes the frame within a box and its margin; keeps the rest of the one before."""
         height, width = gif.shape[:2]
         target = box.grown(_CHANGE_MARGIN, height, width)
-        window = _window(target, self._reach, max(self._multiple, BUCKET), height, width)
+        step = round_up(BUCKET, self._multiple)
+        window = _window(target, self._reach, step, height, width)
         arrays = [gif[window.slices]]
-        if not self._requantizes and getattr(self._module, "geometry_channels", 0) > 0:
+        if self._geometry_channels > 0:
             arrays.append(self._geometry_of(frame)[window.slices])
         elif self._requantizes:
             self._palette, self._num_colors = _joint_palette(gif)
@@ -121,15 +125,19 @@ class Dequantizer:
         codes = frame.palette_ids.astype(np.int32) * MAX_COLORS + frame.indices
         used = np.bincount(codes.ravel(), minlength=MAX_COLORS * len(frame.palettes)) > 0
         tables = [
-            self._geometry(palette, used[MAX_COLORS * i : MAX_COLORS * (i + 1)].tobytes())
+            self._geometry(
+                palette,
+                used[MAX_COLORS * i : MAX_COLORS * (i + 1)].tobytes(),
+                self._geometry_channels // 3,
+            )
             for i, palette in enumerate(frame.palettes)
         ]
         return np.concatenate(tables)[codes]
 
 
-def _geometry_table(palette: Palette, used: bytes) -> Float[np.ndarray, "256 g"]:
+def _geometry_table(palette: Palette, used: bytes, neighbors: int) -> Float[np.ndarray, "256 g"]:
     """`palette_geometry`, with arguments that a cache can hold."""
-    return palette_geometry(palette, np.frombuffer(used, bool))
+    return palette_geometry(palette, np.frombuffer(used, bool), neighbors=neighbors)
 
 
 def difference_box(
