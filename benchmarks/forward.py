@@ -12,7 +12,6 @@ machine falls on both. Without PyTorch (the extra [torch]) only our own time is 
 import argparse
 import os
 import pathlib
-import platform
 import statistics
 import sys
 import tempfile
@@ -103,7 +102,7 @@ def take_turns(functions, repetitions: int) -> dict[str, list[float]]:
 
 
 def print_table(times: dict[str, list[float]], size: int) -> None:
-    print(f"CCDNet-1, one {size}x{size} image, {os.cpu_count()} cores, {platform.processor()}")
+    print(f"CCDNet-1, one {size}x{size} image, {os.cpu_count()} cores")
     print("\n| | median ms | best ms |\n|---|---|---|")
     for name, seconds in times.items():
         median, best = 1e3 * statistics.median(seconds), 1e3 * min(seconds)

@@ -40,9 +40,8 @@ def narrow(torch_networks, tmp_path_factory):
     return theirs, *import_torch(path)
 
 
-@pytest.mark.parametrize("size", [(32, 32), (37, 53)])
-@pytest.mark.parametrize("mode", ["joint", "sequential"])
-def test_is_pytorchs_at_every_time(narrow, torch_networks, size, mode):
+@pytest.mark.parametrize(("mode", "size"), [("joint", (37, 53)), ("sequential", (32, 32))])
+def test_is_pytorchs_at_every_time(narrow, torch_networks, mode, size):
     theirs, module, variables = narrow
     frames = [random_frames(seed, 2, *size, 3) for seed in range(4 if mode == "joint" else 2)]
     times = np.array([[0.0, 0.125, 0.5, 1.0], [0.25, 0.75, 0.9, 0.5]], np.float32)
