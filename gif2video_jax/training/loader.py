@@ -7,6 +7,9 @@ resumes to the exact example by starting at its step.
 import collections
 import concurrent.futures
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Generator
 from typing import Any
 
@@ -70,8 +73,18 @@ def batches(
 
 
 def _set_maker(maker: Any) -> None:
+    """Starts a worker: it leaves Ctrl-C to its parent, and does not outlive it."""
     global _maker
     _maker = maker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make(index: int) -> dict[str, np.ndarray]:

@@ -30,7 +30,11 @@ def make_schedule(config: ml_collections.ConfigDict, num_steps: int) -> optax.Sc
         )
     if config.warmup_steps:
         warmup = optax.linear_schedule(0.0, rate, config.warmup_steps)
-        schedule = optax.join_schedules([warmup, schedule], [config.warmup_steps])
+        after = schedule
+        if config.schedule != "cosine":
+            # Steps of `halve_every` and `drop_at` count from the run's start; optax's, from here.
+            after = lambda step: schedule(step + config.warmup_steps)  # noqa: E731
+        return optax.join_schedules([warmup, after], [config.warmup_steps])
     return schedule
 
 

@@ -5,9 +5,9 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from gif2video_jax.errors import InputError
 from gif2video_jax.training.corpus import PackedCorpus
-
 from tests.training.miniature_corpus import png, smooth_picture, write_corpus
 
 
