@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.gifs.reader import Frame, GifInfo, open_gif, scan_gif
+from gif2video_jax.gifs.reader import Frame, GifInfo, GifReader, open_gif, scan_gif
 from gif2video_jax.gifs.scenes import DEFAULT_THRESHOLD, CutDetector
 from gif2video_jax.gifs.timeline import Timeline, native_rate, normalize_delays
 from gif2video_jax.media import format_of, open_writer
@@ -136,7 +136,9 @@ def restore_file(
                 writer.write(frame)
                 if progress is not None:
                     progress(done, timeline.num_output_frames)
-        notes = [f"{info.name}: {problem}" for problem in info.problems]
+        # Damage within an image only shows when it is decoded.
+        problems = dict.fromkeys([*info.problems, *plan.reader.problems])
+        notes = [f"{info.name}: {problem}" for problem in problems]
         if writer.padding_note:
             notes.append(writer.padding_note)
         return Report(
@@ -182,6 +184,7 @@ class Plan:
 
     Attributes:
       info: the GIF's structure.
+      reader: of its frames; after the last one its `problems` are complete.
       timeline: of the output.
       stream: yields the output frames.
       alpha: whether they are RGBA.
@@ -190,6 +193,7 @@ class Plan:
     """
 
     info: GifInfo
+    reader: GifReader
     timeline: Timeline
     stream: FrameStream
     alpha: bool
@@ -232,7 +236,7 @@ def plan_restoration(
                 alpha=alpha,
                 joint=_is_joint(model),
             )
-            yield Plan(info, timeline, stream, alpha, dequantized, reason)
+            yield Plan(info, reader, timeline, stream, alpha, dequantized, reason)
 
 
 @contextlib.contextmanager
@@ -245,7 +249,10 @@ def _seekable(source: str | os.PathLike) -> Iterator[str]:
         path = pathlib.Path(folder, "standard_input.gif")
         with open(path, "wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        yield str(path)
+        try:
+            yield str(path)
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), "standard input")) from None
 
 
 def _named(info: GifInfo, source: str | os.PathLike) -> GifInfo:
