@@ -75,7 +75,8 @@ def directly(network, frame, geometry):
     height, width = frame.rgb.shape[:2]
     size = (-(-height // 32) * 32, -(-width // 32) * 32)
     gif = pad_to(frame.rgb, *size).astype(np.float32) / 127.5 - 1
-    clean = jax.jit(network.module.apply)(network.variables, gif[None], pad_to(geometry, *size)[None])
+    geometry = pad_to(geometry, *size)
+    clean = jax.jit(network.module.apply)(network.variables, gif[None], geometry[None])
     levels = np.round((np.clip(clean[0], -1, 1) + 1) * 127.5)
     return levels[:height, :width]
 
@@ -175,10 +176,9 @@ def test_strength_blends_with_the_gif(network):
 
 def composite():
     """Two images side by side, one drawn over by a third: each has its own palette."""
-    left = gif_builder.Image(np.arange(256).reshape(16, 16), palette=[(i, 0, 0) for i in range(256)])
-    right = gif_builder.Image(
-        np.arange(256).reshape(16, 16), left=16, palette=[(0, i, 255 - i) for i in range(256)]
-    )
+    ramp = np.arange(256).reshape(16, 16)
+    left = gif_builder.Image(ramp, palette=[(i, 0, 0) for i in range(256)])
+    right = gif_builder.Image(ramp, left=16, palette=[(0, i, 255 - i) for i in range(256)])
     over = gif_builder.Image(np.arange(64).reshape(8, 8) % 4, left=12, palette=gif_builder.COLORS)
     return read_gif(gif_builder.build([left, right, over], width=32, height=16)).frames
 
