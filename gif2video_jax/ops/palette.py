@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, Integer, UInt8
 
 from gif2video_jax.ops.image import to_float
 
@@ -79,7 +79,7 @@ def nearest_color(
 
 
 def colors_at(
-    table: Float[Array, "n 256 c"], index: Int[Array, "n h w"]
+    table: Float[Array, "n 256 c"], index: Integer[Array, "n h w"]
 ) -> Float[Array, "n h w c"]:
     """Looks a row of each image's own table up for every pixel."""
     return jax.vmap(lambda rows, i: jnp.take(rows, i, axis=0, mode="clip"))(table, index)
