@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import json
 import pathlib
+import sys
 import types
 
 import jax
@@ -56,7 +57,7 @@ def export(config_path: str, workdir: str, output: str, *, dtype: str, about: di
       InputError: if the directory holds no checkpoint.
     """
     config = _load_config(config_path)
-    checkpoints = Checkpoints(workdir)
+    checkpoints = Checkpoints(workdir, reading=True)
     step = checkpoints.latest_step
     if step is None:
         raise InputError(f"{workdir}: no checkpoint there; train with --workdir={workdir} first")
@@ -67,6 +68,7 @@ def export(config_path: str, workdir: str, output: str, *, dtype: str, about: di
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like
     )
     state = checkpoints.restore(like)
+    checkpoints.close()
     variables = {"params": state.average, **state.model_state}
     save_network(
         output,
@@ -81,7 +83,7 @@ def export(config_path: str, workdir: str, output: str, *, dtype: str, about: di
 
 def _load_config(path: str):
     spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
-    if spec is None or spec.loader is None:
+    if spec is None or spec.loader is None or not pathlib.Path(path).is_file():
         raise InputError(f"{path}: not a config file")
     module: types.ModuleType = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -97,13 +99,16 @@ def main() -> None:
     parser.add_argument("--dtype", default="float16", help="float16 or float32")
     parser.add_argument("--about", default="{}", help="facts for the model card, JSON")
     arguments = parser.parse_args()
-    step = export(
-        arguments.config,
-        arguments.workdir,
-        arguments.output,
-        dtype=arguments.dtype,
-        about=json.loads(arguments.about),
-    )
+    try:
+        step = export(
+            arguments.config,
+            arguments.workdir,
+            arguments.output,
+            dtype=arguments.dtype,
+            about=json.loads(arguments.about),
+        )
+    except InputError as error:
+        sys.exit(f"export: {error}")
     print(f"{arguments.output}: weights of step {step}")
 
 

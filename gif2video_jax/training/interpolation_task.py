@@ -63,7 +63,7 @@ class InterpolationTask:
             optimizer_state=optimizer_state,
             average=update_average(state.average, params, self.config.ema_decay, state.step),
         )
-        return state, {"loss": loss, **terms, "gradient_norm": optax.global_norm(gradient)}
+        return state, {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
 
     def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
         """PSNR in dB of the frames between, and how far it is above blending the key frames."""

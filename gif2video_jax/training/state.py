@@ -11,7 +11,7 @@ class TrainState(flax.struct.PyTreeNode):
     """Everything that a step changes, and so everything that a checkpoint holds.
 
     Attributes:
-      step: steps done.
+      step: steps done, an int32 scalar (Any: libraries map states to specifications).
       params: of the network in training.
       model_state: its running statistics (BatchNorm); empty without.
       optimizer_state: of the network in training.
@@ -19,7 +19,7 @@ class TrainState(flax.struct.PyTreeNode):
       extra: what a task adds, such as a discriminator and its optimiser.
     """
 
-    step: Int[Array, ""]
+    step: Any
     params: Any
     model_state: Any
     optimizer_state: Any

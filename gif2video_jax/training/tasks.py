@@ -5,7 +5,7 @@ else of it.
 """
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ Batch = dict[str, Array]
 Metrics = dict[str, Float[Array, ""]]
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the loop needs of a task."""
 
@@ -97,7 +98,7 @@ class DequantizationTask:
             optimizer_state=optimizer_state,
             average=update_average(state.average, params, self.config.ema_decay, state.step),
         )
-        return state, {"loss": loss, **terms, "gradient_norm": optax.global_norm(gradient)}
+        return state, {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
 
     def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
         """PSNR in dB of the GIF and of the restored patches."""

@@ -6,22 +6,32 @@ checkpoints and metrics, and a run started again there goes on where it stopped.
 
 import contextlib
 import json
+import logging
 import os
 import signal
+import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from absl import app, flags, logging
+from absl import app, flags
+from absl import logging as absl_logging
 from jax.sharding import NamedSharding, PartitionSpec
 from ml_collections import config_flags
 
+from gif2video_jax.errors import InputError
 from gif2video_jax.training import examples, interpolation_examples, loader
 from gif2video_jax.training.checkpoints import Checkpoints, abstract
-from gif2video_jax.training.tasks import make_task
+from gif2video_jax.training.state import TrainState
+from gif2video_jax.training.tasks import Task, make_task
+from gif2video_jax.training.workdir import keep_config, open_workdir
 
+# Our own logger, so that progress is seen without what the libraries have to say.
+LOGGER = logging.getLogger("gif2video_jax.training")
 EXAMPLES = {
     "dequantization": examples.DequantizationExamples,
     "interpolation": interpolation_examples.InterpolationExamples,
@@ -32,21 +42,43 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> dict[str, float]:
     """Runs or resumes the training that `config` describes.
 
     Returns:
-      The metrics of the last evaluation.
+      The metrics of the last evaluation; empty if it was stopped before the first.
+
+    Raises:
+      InputError: if the config, the data or the working directory do not serve.
+      FloatingPointError: if the loss is no longer finite; such a state is never saved.
     """
-    os.makedirs(workdir, exist_ok=True)
-    task = make_task(config)
+    open_workdir(workdir)
+    try:
+        task = make_task(config)
+    except ValueError as error:
+        raise InputError(f"config: {error}") from error
     replicated, by_example = shardings()
     first_batch = next(make_batches(config, "train", start=0, num_workers=0))
-    init = jax.jit(task.init, out_shardings=replicated)
-    state = init(jax.random.key(config.seed), put(first_batch, by_example))
-    checkpoints = Checkpoints(workdir)
-    if checkpoints.latest_step is not None:
-        state = checkpoints.restore(abstract(state))
-        logging.info("resumed at step %d", int(state.step))
-    elif config.initial_checkpoint:
-        state = start_from(config.initial_checkpoint, state)
+    with contextlib.closing(Checkpoints(workdir)) as checkpoints:
+        resuming = checkpoints.latest_step is not None
+        if jax.process_index() == 0:
+            keep_config(config, workdir, resuming=resuming)
+        init = jax.jit(task.init, out_shardings=replicated)
+        state = init(jax.random.key(config.seed), put(first_batch, by_example))
+        if resuming:
+            state = checkpoints.restore(abstract(state))
+            LOGGER.info("resumed at step %d", int(state.step))
+        elif config.initial_checkpoint:
+            state = start_from(config.initial_checkpoint, state)
+        return _run(config, workdir, task, state, checkpoints, by_example)
 
+
+def _run(
+    config: ml_collections.ConfigDict,
+    workdir: str,
+    task: Task,
+    state: TrainState,
+    checkpoints: Checkpoints,
+    by_example: NamedSharding,
+) -> dict[str, float]:
+    """The loop, from the state's step on."""
+    replicated = state.step.sharding
     step_function = jax.jit(task.step, donate_argnums=0, out_shardings=(replicated, None))
     evaluate_function = jax.jit(task.evaluate)
     validation = [
@@ -65,17 +97,28 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> dict[str, float]:
     batches = make_batches(config, "train", start=int(state.step), num_workers=config.num_workers)
     started, step = time.monotonic(), int(state.step)
     saved_at = logged_at = started
-    logged_step, waited, results = step, 0.0, {}
-    with contextlib.closing(batches), stop_on_sigterm() as stopping, open(
-        os.path.join(workdir, "metrics.jsonl"), "a", buffering=1
-    ) as log:
+    saved_step = logged_step = step
+    waited: float = 0.0
+    results: dict[str, float] = {}
+    metrics: Mapping[str, jax.Array] = {}
+    with (
+        contextlib.closing(batches),
+        stop_on_sigterm() as stopping,
+        open(os.path.join(workdir, "metrics.jsonl"), "a", buffering=1) as log,
+    ):
         while step < config.num_steps and not stopping:
             before = time.monotonic()
-            batch = put(next(batches), by_example)
+            try:
+                batch = put(next(batches), by_example)
+            except BrokenProcessPool:
+                if stopping:  # whoever stopped us stopped our workers too
+                    break
+                raise
             waited += time.monotonic() - before
             state, metrics = step_function(state, batch)
             step += 1
             if step % config.log_every == 0:
+                check_finite(metrics, step, checkpoints)
                 row = {k: float(v) for k, v in jax.device_get(metrics).items()}
                 now = time.monotonic()
                 row |= {
@@ -83,25 +126,42 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> dict[str, float]:
                     "steps_per_second": (step - logged_step) / (now - logged_at),
                     "input_wait_share": waited / (now - logged_at),
                 }
-                if not np.isfinite(row["loss"]):
-                    raise FloatingPointError(
-                        f"step {step}: the loss is not finite: {row}; the last good checkpoint is "
-                        f"step {checkpoints.latest_step} in {workdir}"
-                    )
                 log.write(json.dumps(row) + "\n")
-                logging.info("%s", row)
+                LOGGER.info("%s", row)
                 logged_at, logged_step, waited = now, step, 0.0
             if step % config.evaluate_every == 0 or step == config.num_steps:
                 results = evaluate()
                 log.write(json.dumps({"step": step, **results}) + "\n")
-                logging.info("step %d %s", step, results)
+                LOGGER.info("step %d %s", step, results)
             if time.monotonic() - saved_at > config.checkpoint_every_seconds:
+                check_finite(metrics, step, checkpoints)
                 checkpoints.save(step, state)
-                saved_at = time.monotonic()
-    if checkpoints.latest_step != step:
+                saved_at, saved_step = time.monotonic(), step
+    if saved_step != step:
+        check_finite(metrics, step, checkpoints)
         checkpoints.save(step, state)
-    checkpoints.close()
+    if not results and step >= config.num_steps:  # there was nothing left to do
+        results = evaluate()
     return results
+
+
+def check_finite(metrics: Mapping[str, jax.Array], step: int, checkpoints: Checkpoints) -> None:
+    """Stops a run that has diverged.
+
+    Raises:
+      FloatingPointError: if the loss or its gradient, and so the parameters, are not finite; says
+        where, which term, and from which checkpoint one may go on.
+    """
+    values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    if np.isfinite(values["loss"]) and np.isfinite(values["gradient_norm"]):
+        return
+    terms = ", ".join(f"{name} {value:g}" for name, value in values.items())
+    last = checkpoints.latest_step
+    good = "there is no checkpoint yet" if last is None else f"the last good one is step {last}"
+    raise FloatingPointError(
+        f"step {step}: the loss or its gradient is not finite ({terms}); not saved; "
+        f"{good} in {checkpoints.directory}; lower the learning rate or clip gradients"
+    )
 
 
 def shardings() -> tuple[NamedSharding, NamedSharding]:
@@ -142,8 +202,10 @@ def make_batches(
 
 def start_from(directory: str, state):
     """Takes the averaged parameters of another run's newest checkpoint as a start."""
-    other = Checkpoints(directory).restore(abstract(state))
-    return state.replace(params=other.average, average=other.average)
+    with contextlib.closing(Checkpoints(directory, reading=True)) as checkpoints:
+        average = checkpoints.restore(abstract(state)).average
+    # A copy each: a step donates both, and a buffer cannot be donated twice.
+    return state.replace(params=jax.tree.map(jnp.copy, average), average=average)
 
 
 @contextlib.contextmanager
@@ -161,8 +223,25 @@ def stop_on_sigterm() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def main(config: ml_collections.ConfigDict, workdir: str) -> int:
+    """Trains, with progress on standard error; returns the exit code."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    if not flags.FLAGS["verbosity"].present:  # Orbax tells about each file it writes
+        absl_logging.set_verbosity(absl_logging.WARNING)
+    try:
+        train(config, workdir)
+    except (InputError, FloatingPointError) as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
     CONFIG = config_flags.DEFINE_config_file("config", help_string="File path to the config.")
     WORKDIR = flags.DEFINE_string("workdir", None, "Directory of checkpoints and metrics.")
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(lambda _: train(CONFIG.value, str(WORKDIR.value)))
+    app.run(lambda _: main(CONFIG.value, str(WORKDIR.value)))

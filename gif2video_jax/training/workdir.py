@@ -1,0 +1,68 @@
+"""A run's working directory, and the config that it was started with."""
+
+import json
+import os
+from typing import Any
+
+import ml_collections
+
+from gif2video_jax.errors import InputError
+from gif2video_jax.pretrained import write_whole
+
+# What a checkpoint depends on; steps, rates and data may change between stop and resume.
+_FIXED = ("task", "model")
+
+
+def open_workdir(workdir: str) -> None:
+    """Makes the directory.
+
+    Raises:
+      InputError: if that is not possible.
+    """
+    try:
+        os.makedirs(workdir, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{workdir}: cannot make this --workdir ({error.strerror})") from None
+    if not os.access(workdir, os.W_OK):
+        raise InputError(f"{workdir}: cannot write to this --workdir")
+
+
+def keep_config(config: ml_collections.ConfigDict, workdir: str, *, resuming: bool) -> None:
+    """Stores the config as config.json in the directory, after a look at the one there.
+
+    Args:
+      config: of this run.
+      workdir: its directory.
+      resuming: there are checkpoints, so that task and model must be those of the stored config
+        (if one is there).
+
+    Raises:
+      InputError: names the first field that differs, or says that config.json is broken.
+    """
+    path = os.path.join(workdir, "config.json")
+    fields = json.loads(config.to_json_best_effort())
+    if resuming and os.path.exists(path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                stored = json.load(file)
+            stored = {name: stored[name] for name in _FIXED}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not the config of a run ({error})") from None
+        difference = _difference(stored, {name: fields[name] for name in _FIXED}, "config")
+        if difference:
+            raise InputError(
+                f"{workdir}: holds checkpoints of another config: {difference}; give the config "
+                "they were trained with, or another --workdir"
+            )
+    write_whole(path, (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _difference(stored: Any, given: Any, name: str) -> str:
+    """The first field that differs, in words, or ""."""
+    if isinstance(stored, dict) and isinstance(given, dict):
+        for key in sorted(stored.keys() | given.keys()):
+            found = _difference(stored.get(key), given.get(key), f"{name}.{key}")
+            if found:
+                return found
+        return ""
+    return "" if stored == given else f"{name} was {stored!r} and is {given!r}"
