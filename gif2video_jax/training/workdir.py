@@ -48,7 +48,8 @@ def keep_config(config: ml_collections.ConfigDict, workdir: str, *, resuming: bo
             stored = {name: stored[name] for name in _FIXED}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not the config of a run ({error})") from None
-        difference = _difference(stored, {name: fields[name] for name in _FIXED}, "config")
+        differences = [_difference(stored[name], fields[name], f"config.{name}") for name in _FIXED]
+        difference = next(filter(None, differences), "")
         if difference:
             raise InputError(
                 f"{workdir}: holds checkpoints of another config: {difference}; give the config "
