@@ -206,7 +206,11 @@ def test_an_interrupted_run_leaves_nothing_behind(number, code, tiny_model, tmp_
     arguments = ["restore", SAMPLE, "-o", tmp_path / "out.webm", "--weights", tiny_model]
     command = [sys.executable, "-m", "gif2video_jax.cli", *map(str, arguments)]
     command += ["--multiplier", "80"]  # a thousand frames: it will not be done before the signal
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        # A shell starts background jobs with Ctrl-C ignored; these tests may be one.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    ) as process:
         deadline = time.monotonic() + 60
         while not any(tmp_path.iterdir()):  # the file is written beside its place
             assert process.poll() is None, process.stderr.read()

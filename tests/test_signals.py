@@ -11,6 +11,16 @@ import pytest
 from gif2video_jax.signals import Terminated, termination_raises
 
 
+@pytest.fixture(autouse=True)
+def signals_end_programs():
+    """Signals as a program finds them that is started by hand: none is ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_raises_once_and_clean_up_is_not_disturbed(number):
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
