@@ -73,21 +73,25 @@ def assert_same_pictures(ours, theirs):
 
 
 @st.composite
-def gifs(draw, disposals=(0, 1, 2, 3), outside=2):
+def gifs(draw, disposals=(0, 1, 2, 3), contained=False):
     """A few images of random place, palette, transparency, disposal, interlace and overhang.
 
-    They begin up to `outside` - 1 pixels beyond the screen's right and lower edge.
+    If `contained`, all of them lie within the screen.
     """
     width, height = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     random = np.random.default_rng(draw(st.integers(0, 10**6)))
     images = []
     for number in range(draw(st.integers(1, 5))):
-        box = (width, height) if number == 0 else tuple(random.integers(1, 10, 2))
+        left, top = (0, 0) if number == 0 else random.integers(0, (width + 2, height + 2))
+        box = (width, height) if number == 0 else random.integers(1, 10, 2)
+        if contained:
+            left, top = min(left, width - 1), min(top, height - 1)
+            box = (min(box[0], width - left), min(box[1], height - top))
         images.append(
             builder.Image(
                 random.integers(0, 4, (box[1], box[0])),
-                left=0 if number == 0 else int(random.integers(0, width + outside)),
-                top=0 if number == 0 else int(random.integers(0, height + outside)),
+                left=int(left),
+                top=int(top),
                 palette=None if random.random() < 0.5 else random.integers(0, 256, (4, 3)).tolist(),
                 disposal=draw(st.sampled_from(disposals)),
                 transparent=draw(st.sampled_from([None, 0, 3])),
@@ -106,7 +110,8 @@ def test_frames_follow_the_browsers_rules(case):
 
 
 @settings(max_examples=15)
-@given(gifs(disposals=(0, 1, 3), outside=0))  # ffmpeg drops a frame that draws nothing
+# Of images that reach beyond the screen, ffmpeg drops some and decodes others with a wrong width.
+@given(gifs(disposals=(0, 1, 3), contained=True))
 def test_frames_equal_ffmpegs(case):
     images, width, height = case
     data = builder.build(images, width, height)
