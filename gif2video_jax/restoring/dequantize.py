@@ -1,7 +1,7 @@
 """Frames of a GIF, one after the other, through a dequantising network.
 
 Work is reused: a frame equal to the one before costs nothing, and where only a part of the frame
-changed, only that part and its neighbourhood are computed again.
+changed, only that part is computed again, and what lies within the network's reach of it.
 """
 
 import functools
@@ -18,11 +18,6 @@ from gif2video_jax.models.unet import UNet
 from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.pretrained import Network
 from gif2video_jax.restoring.tiling import BUCKET, Box, apply_in_tiles, round_up
-
-# How far around a changed part the result is computed again. The networks can reach further, but
-# what they take from there hardly changes the colour (docs/results.md has the measurement).
-_CHANGE_MARGIN = 32
-
 
 class Dequantizer:
     """Removes the palette's damage from a GIF's frames in order."""
@@ -47,7 +42,6 @@ class Dequantizer:
         self._geometry = functools.lru_cache(maxsize=64)(_geometry_table)
         self._requantizes = isinstance(self._module, CCDNet) and self._module.requantize
         self._apply = jax.jit(self._forward)
-        self._last_key: tuple[np.ndarray, ...] = ()
         self._last_gif: UInt8[np.ndarray, "h w 3"] | None = None
         self._last: UInt8[np.ndarray, "h w 3"] | None = None
 
@@ -77,9 +71,9 @@ class Dequantizer:
         return difference_box(self._last_gif, gif)
 
     def _compute(self, frame: Frame, gif: UInt8[np.ndarray, "h w 3"], box: Box) -> None:
-        """Computes the frame within a box and its margin; keeps the rest of the one before."""
+        """Computes what a change within a box can reach; keeps the rest of the frame before."""
         height, width = gif.shape[:2]
-        target = box.grown(_CHANGE_MARGIN, height, width)
+        target = box.grown(self._reach, height, width)
         step = round_up(BUCKET, self._multiple)
         window = _window(target, self._reach, step, height, width)
         arrays = [gif[window.slices]]
