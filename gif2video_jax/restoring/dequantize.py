@@ -19,6 +19,7 @@ from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.pretrained import Network
 from gif2video_jax.restoring.tiling import BUCKET, Box, apply_in_tiles, round_up
 
+
 class Dequantizer:
     """Removes the palette's damage from a GIF's frames in order."""
 
