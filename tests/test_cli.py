@@ -204,13 +204,14 @@ def test_standard_input_and_output_are_a_pipe(gif, tiny_model):
 )
 def test_an_interrupted_run_leaves_nothing_behind(number, code, tiny_model, tmp_path):
     arguments = ["restore", SAMPLE, "-o", tmp_path / "out.webm", "--weights", tiny_model]
-    command = [sys.executable, "-m", "gif2video_jax.cli", *map(str, arguments)]
+    # A shell starts background jobs with Ctrl-C ignored; the tests may be one.
+    program = (
+        "import signal, sys; from gif2video_jax.cli import main; "
+        f"signal.signal({number:d}, signal.SIG_DFL); sys.exit(main())"
+    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
     command += ["--multiplier", "80"]  # a thousand frames: it will not be done before the signal
-    with subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        # A shell starts background jobs with Ctrl-C ignored; these tests may be one.
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not any(tmp_path.iterdir()):  # the file is written beside its place
             assert process.poll() is None, process.stderr.read()
