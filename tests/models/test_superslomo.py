@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 
 from gif2video_jax.models.superslomo import FLOW_UNET, SuperSlomo, flows_at, fuse
 from gif2video_jax.models.unet import UNet
@@ -43,7 +44,11 @@ def narrow(torch_networks, tmp_path_factory):
 @pytest.mark.parametrize(("mode", "size"), [("joint", (37, 53)), ("sequential", (32, 32))])
 def test_is_pytorchs_at_every_time(narrow, torch_networks, mode, size):
     theirs, module, variables = narrow
-    frames = [random_frames(seed, 2, *size, 3) for seed in range(4 if mode == "joint" else 2)]
+    # Smooth, so that a rounding error of a flow stays one of the frame.
+    frames = [
+        uniform_filter(random_frames(seed, 2, *size, 3), (0, 5, 5, 0))
+        for seed in range(4 if mode == "joint" else 2)
+    ]
     times = np.array([[0.0, 0.125, 0.5, 1.0], [0.25, 0.75, 0.9, 0.5]], np.float32)
     ours = jax.jit(module.apply)(variables, *frames[:2], times, *frames[2:])
     image_0, image_1, *gifs = [torch_networks.to_nchw(frame) for frame in frames]
@@ -59,7 +64,6 @@ def test_is_pytorchs_at_every_time(narrow, torch_networks, mode, size):
             # Flows are up to 30 pixels: 1e-4 of that.
             np.testing.assert_allclose(ours.flow_01[n], f_01[0], atol=3e-3)
             np.testing.assert_allclose(ours.flow_10[n], f_10[0], atol=3e-3)
-            # Noise frames change by up to 2 from pixel to pixel; so does the warped one.
             np.testing.assert_allclose(ours.frames[n, i], frame[0], atol=2e-3)
             assert np.abs(ours.frames[n, i] - frame[0]).mean() < 1e-4
     assert np.abs(ours.flow_01).std() > 1, "hardly any motion to compare"
