@@ -89,10 +89,12 @@ def loss_terms(
     """The terms of the interpolation loss, in the scale of the paper (section 3, authors' code).
 
     "image" and "gradient" are 127.5 times the mean difference of the frames between, "warp" 127.5
-    times the sum of four L1 terms of frames warped by net A's flows, "smooth" the mean difference
-    of those flows (in pixels, so the paper's factor of 30 is in them). The paper's terms of the two
-    key frames are left out: the colour network is frozen, so they are constant. "flow" is the mean
-    distance in pixels of net A's flows from the true ones where those hold.
+    times the sum of four L1 terms: the key frames warped onto each other by net A's flows, and onto
+    the frames between by the refined flows (the paper warps true frames, by net A's flows alone).
+    "smooth" is the mean difference of net A's flows, in pixels, so the paper's factor of 30 is in.
+    The paper's terms of the two key frames are left out: the colour network is frozen, so they are
+    constant. "flow" is the mean distance in pixels of net A's flows from the true ones where those
+    hold.
     """
     frames, wanted = _merge(result.frames), _merge(truth)
     first, second = keys[:, 0], keys[:, 1]
