@@ -33,11 +33,17 @@ class CCDNet1(nn.Module):
         starts as the identity and need not learn to copy its input.
       geometry_channels: 0, or how many channels of palette geometry
         (`gifs.palette.palette_geometry`) the network reads beside the frame.
+      geometry_gain: what the geometry is multiplied with.
+      detail_gain: 0, or what the frame's detail is multiplied with, three more channels that the
+        network reads: dots and steps are small beside the picture's own range, and a network that
+        reads nothing but the picture needs thousands of steps to notice them.
     """
 
     unet: Mapping[str, Any]
     composition: str = "tanh"
     geometry_channels: int = 0
+    geometry_gain: float = 1.0
+    detail_gain: float = 0.0
 
     def __post_init__(self):
         """Rejects an unknown composition."""
@@ -58,8 +64,7 @@ class CCDNet1(nn.Module):
 
         Args:
           gif: GIF frames in [-1, 1].
-          geometry: palette geometry of each pixel, if `geometry_channels` asks for it. Offsets
-            between colours are small; they enter the network twice as large.
+          geometry: palette geometry of each pixel, if `geometry_channels` asks for it.
           train: BatchNorm uses and updates batch statistics.
 
         Returns:
@@ -74,9 +79,20 @@ class CCDNet1(nn.Module):
             raise ValueError(f"geometry: expected shape {expected}, got {got}")
         unet = UNet(out_channels=3, **self.unet, name="unet")
         gif = jnp.asarray(gif)
-        inputs = gif if geometry is None else jnp.concatenate([gif, 2.0 * geometry], axis=-1)
-        result = unet(inputs, train)
+        inputs = [gif]
+        if self.detail_gain:
+            inputs.append(self.detail_gain * detail(gif))
+        if geometry is not None:
+            inputs.append(self.geometry_gain * geometry)
+        result = unet(jnp.concatenate(inputs, axis=-1), train)
         return jnp.tanh(result) if self.composition == "tanh" else gif + result
+
+
+def detail(image: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    """What a 3x3 binomial blur takes out of an image; the edge is repeated."""
+    padded = jnp.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    rows = padded[:, :-2] + 2.0 * padded[:, 1:-1] + padded[:, 2:]
+    return image - (rows[:, :, :-2] + 2.0 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 16.0
 
 
 class CCDNet(nn.Module):

@@ -39,6 +39,7 @@ class Convolution(nn.Module):
 
     channels: int
     kernel_size: int
+    scale: float = 2.0
     dtype: Any = None
 
     @nn.compact
@@ -49,7 +50,7 @@ class Convolution(nn.Module):
         sizes = [x.shape[-1] for x in inputs]
         kernel = self.param(
             "kernel",
-            nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal"),
+            nn.initializers.variance_scaling(self.scale, "fan_in", "truncated_normal"),
             (self.kernel_size, self.kernel_size, sum(sizes), self.channels),
         )
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
@@ -74,6 +75,8 @@ class Stage(nn.Module):
         no statistics over space, so a tiled image comes out as a whole one) or "none".
       negative_slope: of the activation; 0 is ReLU.
       residual: adds the first convolution's result to the second's.
+      blocks: residual blocks that follow: `x + convolution(activation(convolution(x)))`, each
+        starting close to the identity, so that many of them train well without normalisation.
       dtype: of the arithmetic; parameters are float32.
     """
 
@@ -82,6 +85,7 @@ class Stage(nn.Module):
     norm: str = "none"
     negative_slope: float = 0.0
     residual: bool = False
+    blocks: int = 0
     dtype: Any = None
 
     @nn.compact
@@ -94,7 +98,14 @@ class Stage(nn.Module):
         """
         first = self._convolution(inputs, 0, train)
         second = self._convolution([first], 1, train)
-        return first + second if self.residual else second
+        result = first + second if self.residual else second
+        for index in range(self.blocks):
+            name = f"block_{index}"
+            change = Convolution(self.channels, 3, dtype=self.dtype, name=f"{name}_in")([result])
+            change = nn.leaky_relu(change, self.negative_slope)
+            last = Convolution(self.channels, 3, scale=0.02, dtype=self.dtype, name=f"{name}_out")
+            result = result + last([change])
+        return result
 
     def _convolution(self, inputs: Sequence[Array], index: int, train: bool) -> Array:
         x = Convolution(
@@ -150,6 +161,8 @@ class UNet(nn.Module):
       upsampling: "transposed" (2x2 stride 2, learned), "bilinear_aligned" (PyTorch's
         UpsamplingBilinear2d) or "bilinear" (half-pixel, the same for a tile as for the whole).
       residual_stages: see `Stage.residual`.
+      stage_blocks: `Stage.blocks` of each of `stage_channels`; empty for none.
+      up_blocks: the same of each of `up_channels`.
       stem_factor: 1, or how far pixels are folded into channels before the first stage.
       head: how a folded result becomes full size again: "depth_to_space" (each output pixel its
         own channels) or "bilinear" (smooth, for flows).
@@ -165,6 +178,8 @@ class UNet(nn.Module):
     negative_slope: float = 0.0
     upsampling: str = "transposed"
     residual_stages: bool = False
+    stage_blocks: Sequence[int] = ()
+    up_blocks: Sequence[int] = ()
     stem_factor: int = 1
     head: str = "depth_to_space"
     zero_head: bool = False
@@ -181,6 +196,12 @@ class UNet(nn.Module):
                 f"up_channels: expected {len(self.stage_channels) - 1} entries, one fewer than "
                 f"stage_channels, got {len(self.up_channels)}"
             )
+        for name, like in (("stage_blocks", "stage_channels"), ("up_blocks", "up_channels")):
+            if len(getattr(self, name)) not in (0, len(getattr(self, like))):
+                raise ValueError(
+                    f"{name}: expected none or {len(getattr(self, like))} entries, one for each of "
+                    f"{like}, got {len(getattr(self, name))}"
+                )
         if len(self.kernel_sizes) != len(self.stage_channels):
             raise ValueError(
                 f"kernel_sizes: expected {len(self.stage_channels)} entries, one for each of "
@@ -197,16 +218,20 @@ class UNet(nn.Module):
         """How far, in pixels, an output pixel can look in each direction: an upper bound.
 
         At each level but the deepest, two 3x3 convolutions on the way up and two of the level's own
-        kernel on the way down; enlarging looks to the end of a block, or, bilinearly, of the next.
+        kernel on the way down, and two for each residual block; enlarging looks to the end of a
+        block, or, bilinearly, of the next.
         Networks that align corners depend on the whole image; for them this means nothing.
         """
         bilinear = self.upsampling != "transposed"
         reach = self.stem_factor - 1
         if self.head == "bilinear":
             reach = self.stem_factor + (self.stem_factor - 1) // 2
+        up_blocks = self.up_blocks[::-1]
         for level, kernel_size in enumerate(self.kernel_sizes):
             scale = self.stem_factor * 2**level
             reach += 2 * (kernel_size // 2) * scale
+            reach += 2 * scale * (self.stage_blocks[level] if self.stage_blocks else 0)
+            reach += 2 * scale * (up_blocks[level] if level < len(up_blocks) else 0)
             if level < len(self.kernel_sizes) - 1:
                 reach += (2 + (2 if bilinear else 1)) * scale
         return reach
@@ -249,12 +274,14 @@ class UNet(nn.Module):
         return self._head(x)
 
     def _stage(self, level: int, name: str, channels: Sequence[int], inputs, train: bool):
+        blocks = self.up_blocks if name.startswith("up") else self.stage_blocks
         return Stage(
             channels=channels[level],
             kernel_size=3 if name.startswith("up") else self.kernel_sizes[level],
             norm=self.norm,
             negative_slope=self.negative_slope,
             residual=self.residual_stages,
+            blocks=blocks[level] if blocks else 0,
             dtype=self.dtype,
             name=name,
         )(inputs, train)

@@ -38,7 +38,8 @@ class Dequantizer:
         unet = UNet(out_channels=3, **self._module.unet)
         # CCDNet-k's U-Nets see each other's results: their reaches add up.
         num_steps = 1 + self._module.unroll if isinstance(self._module, CCDNet) else 1
-        self._multiple, self._reach = unet.multiple, num_steps * unet.reach
+        detail_reach = 1 if getattr(self._module, "detail_gain", 0.0) else 0
+        self._multiple, self._reach = unet.multiple, num_steps * unet.reach + detail_reach
         self._geometry_channels = getattr(self._module, "geometry_channels", 0)
         self._geometry = functools.lru_cache(maxsize=64)(_geometry_table)
         self._requantizes = isinstance(self._module, CCDNet) and self._module.requantize

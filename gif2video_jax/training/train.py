@@ -24,6 +24,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from ml_collections import config_flags
 
 from gif2video_jax.errors import InputError
+from gif2video_jax.ops.compiling import convolution_options
 from gif2video_jax.training import examples, interpolation_examples, loader
 from gif2video_jax.training.checkpoints import Checkpoints, abstract
 from gif2video_jax.training.state import TrainState
@@ -79,8 +80,13 @@ def _run(
 ) -> dict[str, float]:
     """The loop, from the state's step on."""
     replicated = state.step.sharding
-    step_function = jax.jit(task.step, donate_argnums=0, out_shardings=(replicated, None))
-    evaluate_function = jax.jit(task.evaluate)
+    step_function = jax.jit(
+        task.step,
+        donate_argnums=0,
+        out_shardings=(replicated, None),
+        compiler_options=convolution_options(),
+    )
+    evaluate_function = jax.jit(task.evaluate, compiler_options=convolution_options())
     validation = [
         put(batch, by_example)
         for batch, _ in zip(
