@@ -58,12 +58,32 @@ def bayer(
 def floyd_steinberg(
     image: UInt8[np.ndarray, "h w 3"], palette: Palette
 ) -> UInt8[np.ndarray, "h w"]:
-    """Pillow's Floyd-Steinberg error diffusion."""
+    """Pillow's Floyd-Steinberg error diffusion; exact where the palette has every pixel's colour.
+
+    Pillow looks up colours with the two lowest bits of each channel cleared, and so would spread
+    errors where there are none.
+    """
+    exact = _exact_indices(image, palette)
+    if exact is not None:
+        return exact
     table = Image.new("P", (1, 1))
     table.putpalette(palette.colors[: palette.num_colors].tobytes())
     picture = Image.fromarray(np.ascontiguousarray(image))
     # Pillow dithers only when it is given the palette.
     return np.array(picture.quantize(palette=table, dither=Image.Dither.FLOYDSTEINBERG))
+
+
+def _exact_indices(
+    image: UInt8[np.ndarray, "h w 3"], palette: Palette
+) -> UInt8[np.ndarray, "h w"] | None:
+    """The index of each pixel's own colour, or None if the palette lacks one of them."""
+    pixels = image.reshape(1, -1, 3)
+    # A sparse look settles almost every photograph.
+    for seen in (pixels[:, :: pixels.shape[1] // 256 + 1], pixels):
+        indices = nearest_indices(seen, palette)
+        if not np.array_equal(palette.colors[indices], seen):
+            return None
+    return indices.reshape(image.shape[:2])
 
 
 def paletteuse(

@@ -325,6 +325,35 @@ def test_few_colors_come_back_as_they_were(dither):
     assert np.array_equal(palette.colors[indices], image)
 
 
+@hypothesis.given(
+    colors=hnp.arrays(np.uint8, st.tuples(st.integers(1, 256), st.just(3))),
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    spare=st.integers(0, 255),
+    quantizer=st.sampled_from(maker.QUANTIZERS),
+    dither=st.sampled_from(["none", *DIFFUSIONS]),
+)
+def test_pictures_whose_colors_fit_the_palette_come_back_exactly(
+    colors, seed, shape, spare, quantizer, dither
+):
+    """Near colours too: Pillow's look-up alone takes colours of one 4x4x4 cell for one."""
+    image = colors[np.random.default_rng(seed).integers(0, len(colors), shape)]
+    num_colors = max(2, min(256, len(np.unique(image.reshape(-1, 3), axis=0)) + spare))
+    indices, palette = maker.quantize(image, num_colors, quantizer, dither)
+    assert np.array_equal(palette.colors[indices], image)
+
+
+def test_all_greys_survive_floyd_steinberg():
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    image = np.repeat(ramp[..., None], 3, axis=-1)
+    indices, palette = maker.quantize(image, 256, "median_cut", "floyd_steinberg")
+    assert np.array_equal(palette.colors[indices], image)
+    # One colour more than the palette, and it is Pillow's algorithm again.
+    image[0, 0] = [1, 0, 0]
+    expected = pillow_floyd_steinberg(image, palette)
+    assert np.array_equal(maker.apply_palette(image, palette, "floyd_steinberg"), expected)
+
+
 def test_paletteuse_answers_in_the_palettes_own_order():
     """ffmpeg sorts the palette; with no error to spread the indices are those of the colours."""
     colors = random_picture(1, 1, 40)[0]
