@@ -28,16 +28,14 @@ def nearest_indices(
     """
     height, width, _ = image.shape
     colors = palette.colors[: palette.num_colors].astype(np.float32)
-    # |x - c|^2 without |x|^2, which is the same for every colour.
-    squares = (colors * colors).sum(axis=1)
-    factors = np.ascontiguousarray(-2 * colors.T)
-    pixels = image.reshape(-1, 3)
+    # |x - c|^2 without |x|^2, which is the same for every colour, as one product.
+    factors = np.concatenate([-2 * colors.T, (colors * colors).sum(axis=1)[None]])
+    pixels = np.ones((height * width, 4), np.float32)
+    pixels[:, :3] = image.reshape(-1, 3)
     indices = np.empty(len(pixels), np.uint8)
     block = _BLOCK // palette.num_colors
     for start in range(0, len(pixels), block):
-        distances = pixels[start : start + block].astype(np.float32) @ factors
-        distances += squares
-        indices[start : start + block] = distances.argmin(axis=1)
+        indices[start : start + block] = (pixels[start : start + block] @ factors).argmin(axis=1)
     return indices.reshape(height, width)
 
 

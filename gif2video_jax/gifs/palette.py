@@ -60,13 +60,17 @@ def palette_geometry(
     """
     used = np.arange(MAX_COLORS) < palette.num_colors if used is None else used
     table = np.zeros((MAX_COLORS, 3 * neighbors), np.float32)
-    colors = palette.colors.astype(np.int32)
-    others = np.unique(colors[used], axis=0)
-    offsets = others[None] - colors[used][:, None]
-    distance = np.square(offsets).sum(-1)
-    # The colour itself goes last, so that it is never among its own neighbours.
-    order = np.argsort(np.where(distance == 0, np.iinfo(np.int32).max, distance), axis=1)
-    order = order[:, : min(neighbors, len(others) - 1)]
-    nearest = np.take_along_axis(offsets, order[..., None], axis=1)
-    table[used, : 3 * order.shape[1]] = nearest.reshape(len(nearest), -1) / 127.5
+    colors = palette.colors[used].astype(np.int32)
+    codes = np.unique(colors[:, 0] << 16 | colors[:, 1] << 8 | colors[:, 2])
+    others = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
+    count = min(neighbors, len(others) - 1)
+    if count < 1:
+        return table
+    distance = np.square(colors[:, None] - others).sum(-1, dtype=np.int32)
+    # One number says distance and place: the lowest of the nearest come first, in any order of
+    # sorting. The colour itself, at distance 0, is the very first, and no neighbour.
+    keys = distance * np.int32(MAX_COLORS) + np.arange(len(others), dtype=np.int32)
+    keys = np.sort(np.partition(keys, count, axis=1)[:, : count + 1], axis=1)[:, 1:]
+    offsets = others[keys % MAX_COLORS] - colors[:, None]
+    table[used, : 3 * count] = offsets.reshape(len(colors), -1) / 127.5
     return table
