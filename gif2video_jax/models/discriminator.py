@@ -5,6 +5,7 @@ after the first and the last; LeakyReLU 0.2. A convolution before a BatchNorm ha
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -19,9 +20,11 @@ class Discriminator(nn.Module):
 
     Attributes:
       channels: of every convolution but the last; all of stride 2 but the last of these.
+      dtype: of the arithmetic; parameters and the logits are float32.
     """
 
     channels: Sequence[int] = (64, 128, 256, 512)
+    dtype: Any = None
 
     @nn.compact
     def __call__(
@@ -46,14 +49,20 @@ class Discriminator(nn.Module):
                 strides=1 if i == last else 2,
                 padding=1,
                 use_bias=i == 0,
+                dtype=self.dtype,
                 name=f"convolution_{i}",
             )(x)
             if i > 0:
                 x = nn.BatchNorm(
-                    use_running_average=not train, momentum=0.9, epsilon=1e-5, name=f"norm_{i}"
+                    use_running_average=not train,
+                    momentum=0.9,
+                    epsilon=1e-5,
+                    dtype=self.dtype,
+                    name=f"norm_{i}",
                 )(x)
             x = nn.leaky_relu(x, 0.2)
-        return nn.Conv(1, (4, 4), padding=1, name=f"convolution_{last + 1}")(x)
+        logits = nn.Conv(1, (4, 4), padding=1, dtype=self.dtype, name=f"convolution_{last + 1}")
+        return logits(x).astype(jnp.float32)
 
 
 def conditional_input(

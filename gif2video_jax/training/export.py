@@ -7,37 +7,9 @@ import pathlib
 import sys
 import types
 
-import jax
-
 from gif2video_jax.errors import InputError
 from gif2video_jax.pretrained import save_network
-from gif2video_jax.training.checkpoints import Checkpoints
-from gif2video_jax.training.tasks import make_task
-
-_KINDS = {"dequantization": "ccdnet1", "interpolation": "superslomo"}
-
-# Shapes of the smallest batch that every size of network accepts: nothing is computed with it.
-_SIDE = 256
-
-
-def _shape(*dimensions: int, dtype: str = "uint8") -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(dimensions, dtype)
-
-
-_BATCHES = {
-    "dequantization": {
-        "truth": _shape(1, _SIDE, _SIDE, 3),
-        "indices": _shape(1, _SIDE, _SIDE),
-        "palette": _shape(1, 256, 3),
-        "num_colors": _shape(1, dtype="int32"),
-        "geometry": _shape(1, 256, 12, dtype="float32"),
-    },
-    "interpolation": {
-        "keys": _shape(1, 2, _SIDE, _SIDE, 3),
-        "truth": _shape(1, 1, _SIDE, _SIDE, 3),
-        "times": _shape(1, 1, dtype="float32"),
-    },
-}
+from gif2video_jax.training.trained import load_trained
 
 
 def export(config_path: str, workdir: str, output: str, *, dtype: str, about: dict) -> int:
@@ -56,29 +28,16 @@ def export(config_path: str, workdir: str, output: str, *, dtype: str, about: di
     Raises:
       InputError: if the directory holds no checkpoint.
     """
-    config = _load_config(config_path)
-    checkpoints = Checkpoints(workdir, reading=True)
-    step = checkpoints.latest_step
-    if step is None:
-        raise InputError(f"{workdir}: no checkpoint there; train with --workdir={workdir} first")
-    task = make_task(config)
-    like = jax.eval_shape(task.init, jax.random.key(0), _BATCHES[config.task])
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    like = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like
-    )
-    state = checkpoints.restore(like)
-    checkpoints.close()
-    variables = {"params": state.average, **state.model_state}
+    trained = load_trained(workdir, _load_config(config_path))
     save_network(
         output,
-        _KINDS[config.task],
-        config.model.to_dict(),
-        variables,
+        trained.kind,
+        trained.fields,
+        trained.variables,
         dtype=dtype,
-        about={"steps": step, **about},
+        about={"steps": trained.step, **about},
     )
-    return step
+    return trained.step
 
 
 def _load_config(path: str):

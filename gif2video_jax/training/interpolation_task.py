@@ -1,82 +1,79 @@
-"""Trains SuperSlomo without a GAN, on frames and, where they are known, on flows."""
+"""Trains SuperSlomo on rendered motion: the bundled interpolator's loss.
+
+Frames and, where they are known, flows are supervised. The paper's own training, on GIF clips and
+behind a frozen colour network, is `clip_interpolation_task`.
+"""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
-import optax
 from jaxtyping import Array, Float
 
-from gif2video_jax.models.build import build_model
 from gif2video_jax.models.superslomo import Interpolation
 from gif2video_jax.ops.image import to_float
 from gif2video_jax.ops.warp import warp
 from gif2video_jax.training import losses
-from gif2video_jax.training.metrics import mean_psnr
-from gif2video_jax.training.optimizers import make_optimizer
-from gif2video_jax.training.state import TrainState, update_average
+from gif2video_jax.training.adversarial import Pair
+from gif2video_jax.training.dequantization_task import frame_pairs, restored_metrics
+from gif2video_jax.training.generator_task import GeneratorTask
+from gif2video_jax.training.state import TrainState
+from gif2video_jax.training.task import Batch, Metrics, array_shape
 
-Batch = dict[str, Array]
-Metrics = dict[str, Float[Array, ""]]
+_SIDE = 256
 
 
-class InterpolationTask:
+class InterpolationTask(GeneratorTask):
     """The terms of the paper's loss, each with a weight, and a supervised flow term beside them."""
 
-    def __init__(self, config: ml_collections.ConfigDict):
-        """Builds network and optimiser from a config."""
-        self.config = config
-        self.model = build_model("superslomo", config.model)
-        self.optimizer = make_optimizer(config.optimizer, config.num_steps)
+    model_kind = "superslomo"
+    terms_available = ("image", "gradient", "warp", "smooth", "flow")
 
-    def init(self, key: jax.Array, batch: Batch) -> TrainState:
-        """See `Task`."""
+    def first_variables(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, dict[str, Any]]:
+        """See `GeneratorTask`."""
         keys = to_float(batch["keys"])
         params = self.model.init(key, keys[:, 0], keys[:, 1], batch["times"])["params"]
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            model_state={},
-            optimizer_state=self.optimizer.init(params),
-            average=jax.tree.map(jnp.copy, params),
-        )
+        return params, {}, {}
 
-    def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        """See `Task`."""
+    def generate(
+        self, params: Any, model_state: Any, extra: Any, batch: Batch, *, train: bool
+    ) -> tuple[Interpolation, Any]:
+        """See `GeneratorTask`."""
+        keys = to_float(batch["keys"])
+        result: Any = self.model.apply(
+            {"params": params}, keys[:, 0], keys[:, 1], batch["times"]
+        )
+        return result, model_state
+
+    def terms(self, result: Any, batch: Batch) -> Metrics:
+        """See `GeneratorTask`."""
         keys, truth = to_float(batch["keys"]), to_float(batch["truth"])
+        return loss_terms(result, keys, truth, batch["flows"], batch["visible"])
 
-        def loss_of(params):
-            result = self._apply(params, keys, batch["times"])
-            terms = loss_terms(result, keys, truth, batch["flows"], batch["visible"])
-            weights = self.config.losses
-            return sum(weights[name] * terms[name] for name in weights if weights[name]), terms
-
-        (loss, terms), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        updates, optimizer_state = self.optimizer.update(
-            gradient, state.optimizer_state, state.params
-        )
-        params = optax.apply_updates(state.params, updates)
-        state = state.replace(
-            step=state.step + 1,
-            params=params,
-            optimizer_state=optimizer_state,
-            average=update_average(state.average, params, self.config.ema_decay, state.step),
-        )
-        return state, {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
+    def pairs(self, result: Any, batch: Batch) -> tuple[Pair, Pair]:
+        """See `GeneratorTask`: the frames between, each beside its nearest key frame."""
+        keys = to_float(batch["keys"])
+        is_first = (batch["times"] <= 0.5)[..., None, None, None]
+        nearest = _merge(jnp.where(is_first, keys[:, :1], keys[:, 1:]))
+        return frame_pairs(nearest, _merge(result.frames), _merge(to_float(batch["truth"])))
 
     def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
         """PSNR in dB of the frames between, and how far it is above blending the key frames."""
-        keys, truth = to_float(batch["keys"]), to_float(batch["truth"])
-        frames = _merge(self._apply(state.average, keys, batch["times"]).frames)
+        keys = to_float(batch["keys"])
+        result, _ = self.generate(state.average, {}, state.extra, batch, train=False)
         t = batch["times"][..., None, None, None]
         blended = _merge((1 - t) * keys[:, :1] + t * keys[:, 1:])
-        psnr = mean_psnr(jnp.clip(frames, -1, 1), _merge(truth))
-        return {"psnr": psnr, "gain": psnr - mean_psnr(blended, _merge(truth))}
+        return restored_metrics(
+            _merge(result.frames), blended, _merge(to_float(batch["truth"]))
+        )
 
-    def _apply(self, params, keys, times) -> Interpolation:
-        result: Any = self.model.apply({"params": params}, keys[:, 0], keys[:, 1], times)
-        return result
+    def example_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """See `Task`."""
+        return {
+            "keys": array_shape(1, 2, _SIDE, _SIDE, 3),
+            "truth": array_shape(1, 1, _SIDE, _SIDE, 3),
+            "times": array_shape(1, 1, dtype="float32"),
+        }
 
 
 def loss_terms(
