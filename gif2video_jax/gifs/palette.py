@@ -66,7 +66,11 @@ def palette_geometry(
     count = min(neighbors, len(others) - 1)
     if count < 1:
         return table
-    distance = np.square(colors[:, None] - others).sum(-1, dtype=np.int32)
+    # Whole numbers below 2**24: exact in float32, and so a matrix product.
+    ones, others_ones = np.ones((len(colors), 1), int), np.ones((len(others), 1), int)
+    left = np.hstack([colors, np.square(colors).sum(-1, keepdims=True), ones])
+    right = np.hstack([-2 * others, others_ones, np.square(others).sum(-1, keepdims=True)])
+    distance = (left.astype(np.float32) @ right.astype(np.float32).T).astype(np.int32)
     # One number says distance and place: the lowest of the nearest come first, in any order of
     # sorting. The colour itself, at distance 0, is the very first, and no neighbour.
     keys = distance * np.int32(MAX_COLORS) + np.arange(len(others), dtype=np.int32)
