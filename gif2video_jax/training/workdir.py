@@ -1,7 +1,12 @@
-"""A run's working directory, and the config that it was started with."""
+"""A run's working directory: one run at a time, and the config that it was started with."""
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
+import socket
+from collections.abc import Iterator
 from typing import Any
 
 import ml_collections
@@ -11,20 +16,47 @@ from gif2video_jax.pretrained import write_whole
 
 # What a checkpoint depends on; steps, rates and data may change between stop and resume.
 _FIXED = ("task", "model")
+_REFUSED = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
 
 
-def open_workdir(workdir: str) -> None:
-    """Makes the directory.
+@contextlib.contextmanager
+def hold_workdir(workdir: str) -> Iterator[None]:
+    """Makes the directory and keeps other runs out of it until the end.
+
+    The lock is the system's own on the file `lock`, so it ends with the process, however that ends.
+    A file system without locks (some network ones) is used without.
 
     Raises:
-      InputError: if that is not possible.
+      InputError: if the directory cannot be made or written to, or another run is in it.
     """
     try:
         os.makedirs(workdir, exist_ok=True)
     except OSError as error:
         raise InputError(f"{workdir}: cannot make this --workdir ({error.strerror})") from None
-    if not os.access(workdir, os.W_OK):
-        raise InputError(f"{workdir}: cannot write to this --workdir")
+    path = os.path.join(workdir, "lock")
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(f"{workdir}: cannot write to this --workdir ({error.strerror})") from None
+    with os.fdopen(handle, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _REFUSED:
+                owner = file.read().strip() or "an unknown process"
+                raise InputError(
+                    f"{workdir}: another run is training there ({owner}); give each run its own "
+                    "--workdir"
+                ) from None
+        try:
+            file.truncate()
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+        except OSError as error:
+            raise InputError(
+                f"{workdir}: cannot write to this --workdir ({error.strerror})"
+            ) from None
+        yield
 
 
 def keep_config(config: ml_collections.ConfigDict, workdir: str, *, resuming: bool) -> None:
@@ -37,7 +69,8 @@ def keep_config(config: ml_collections.ConfigDict, workdir: str, *, resuming: bo
         (if one is there).
 
     Raises:
-      InputError: names the first field that differs, or says that config.json is broken.
+      InputError: names the first field that differs, or says that config.json is broken or cannot
+        be written.
     """
     path = os.path.join(workdir, "config.json")
     fields = json.loads(config.to_json_best_effort())
@@ -55,7 +88,10 @@ def keep_config(config: ml_collections.ConfigDict, workdir: str, *, resuming: bo
                 f"{workdir}: holds checkpoints of another config: {difference}; give the config "
                 "they were trained with, or another --workdir"
             )
-    write_whole(path, (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode())
+    try:
+        write_whole(path, (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _difference(stored: Any, given: Any, name: str) -> str:

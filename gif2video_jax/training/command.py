@@ -1,0 +1,79 @@
+"""The command line of `train`: flags, several processes, and one line for each mistake."""
+
+import logging
+import sys
+
+from absl import app, flags
+from absl import logging as absl_logging
+from ml_collections import config_flags
+
+from gif2video_jax.errors import InputError
+from gif2video_jax.training import distributed
+from gif2video_jax.training.loop import LOGGER
+from gif2video_jax.training.train import train
+
+_USAGE = "python -m gif2video_jax.training.train --config=FILE --workdir=DIR [--config.FIELD=VALUE]"
+
+
+def run() -> None:
+    """Reads the flags, trains, and ends the process with its exit code."""
+    config_flags.DEFINE_config_file("config", help_string="The config file.")
+    flags.DEFINE_string("workdir", None, "Directory of checkpoints and metrics.")
+    flags.DEFINE_integer("profile_steps", 0, "Steps to profile, into WORKDIR/profile.")
+    flags.DEFINE_enum("distributed", "auto", distributed.MODES, "Join other processes.")
+    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
+    flags.DEFINE_integer("num_processes", None, "How many processes there are.")
+    flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
+    app.run(lambda _: main(), flags_parser=_parse)
+
+
+def main() -> int:
+    """Trains, with progress on standard error; returns the exit code."""
+    values = flags.FLAGS
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    if not values["verbosity"].present:  # Orbax tells about each file it writes
+        absl_logging.set_verbosity(absl_logging.WARNING)
+    joined = False
+    try:
+        joined = distributed.initialize(
+            values.distributed,
+            coordinator=values.coordinator,
+            num_processes=values.num_processes,
+            process_id=values.process_id,
+        )
+        if distributed.jax.process_index() > 0:
+            LOGGER.setLevel(logging.WARNING)
+        train(values.config, values.workdir, profile_steps=values.profile_steps)
+    except (InputError, FloatingPointError) as error:
+        print(f"train: {error}", file=sys.stderr, flush=True)
+        if joined:
+            distributed.leave(1)
+        return 1
+    except KeyboardInterrupt:
+        print("train: interrupted; nothing more is saved", file=sys.stderr, flush=True)
+        return 130
+    return 0
+
+
+def _parse(arguments: list[str]) -> list[str]:
+    """Reads the flags; a mistake there, or in the config file, is one line and exit code 1."""
+    try:
+        rest = flags.FLAGS(arguments)
+        values = flags.FLAGS
+        if values["help"].value or values["helpfull"].value or values["helpshort"].value:
+            return rest
+        if values.config is None or values.workdir is None:
+            missing = [f"--{name}" for name in ("config", "workdir") if values[name].value is None]
+            raise InputError(f"give {' and '.join(missing)}: {_USAGE}")
+    except Exception as error:  # a config file is code, which fails as it likes
+        text = " ".join(str(error).split())
+        if not isinstance(error, InputError):
+            kind = "" if isinstance(error, flags.Error) else f"{type(error).__name__}: "
+            text = f"{kind}{text}"
+        print(f"train: {text[:400]}", file=sys.stderr)
+        sys.exit(1)
+    return rest
