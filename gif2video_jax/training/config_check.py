@@ -33,7 +33,7 @@ LOOP_FIELDS = {
     "initial_checkpoint": True,
     "checkpoint_every_steps": False,
     "keep_checkpoints": False,
-    "best_metric": False,
+    "keep_best_metric": False,
     "tensorboard": False,
     "evaluation": False,
 }

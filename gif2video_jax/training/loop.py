@@ -3,8 +3,6 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import ml_collections
@@ -17,13 +15,13 @@ from gif2video_jax.training.checkpoints import Checkpoints
 from gif2video_jax.training.health import Health
 from gif2video_jax.training.interruptions import Decisions
 from gif2video_jax.training.profiling import Profile
+from gif2video_jax.training.snapshots import drawer
 from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.tasks import Task
 from gif2video_jax.training.writers import Progress, Writer
 
 # Our own logger, so that progress is seen without what the libraries have to say.
 LOGGER = logging.getLogger("gif2video_jax.training")
-_PICTURED_EXAMPLES = 4
 # A profile leaves out the first steps of a run: they compile and fill queues.
 _STEPS_BEFORE_PROFILE = 5
 
@@ -55,9 +53,10 @@ class Loop:
             task.step, donate_argnums=0, out_shardings=replicated, compiler_options=options
         )
         self._judge = jax.jit(task.evaluate, out_shardings=replicated, compiler_options=options)
-        self._draw = None
-        if hasattr(task, "pictures"):
-            self._draw = jax.jit(_first_of(task.pictures), out_shardings=replicated)
+        draw = drawer(task)
+        self._draw = draw and jax.jit(
+            draw, out_shardings=replicated, compiler_options=options
+        )
         self._validation: list[dict[str, jax.Array]] | None = None
 
     def run(self, state: TrainState) -> dict[str, float]:
@@ -147,12 +146,3 @@ class Loop:
             self._validation = feeding.validation_batches(self._config, self._by_example)
         results = [jax.device_get(self._judge(state, batch)) for batch in self._validation]
         return {f"validation_{k}": float(np.mean([r[k] for r in results])) for k in results[0]}
-
-
-def _first_of(draw: Callable[[TrainState, Any], Any]) -> Callable[[TrainState, Any], Any]:
-    """Draws the first examples of a batch only."""
-
-    def draw_first(state, batch):
-        return draw(state, {name: array[:_PICTURED_EXAMPLES] for name, array in batch.items()})
-
-    return draw_first
