@@ -5,6 +5,7 @@
 #   make test-oracles  all tests, those against PyTorch, TensorFlow Datasets, ffmpeg and gifsicle too
 #   make test-wheel    the built wheel in an empty environment builds and loads a data set
 #   make bench         speed and memory
+#   make notebooks     the notebooks of colabs/, shrunk, from their first cells to their last
 #   make docs          the documentation as a web site, in site/
 #   make sample        make data/samples/ again
 #   make clean         remove what the others made
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint test-oracles test-wheel bench docs sample clean
+.PHONY: demo test lint test-oracles test-wheel notebooks bench docs sample clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m gif2video_jax.evaluation.demo --samples data/samples --output out
@@ -35,6 +36,9 @@ test-oracles: $(VENV)/.oracles
 
 test-wheel: | $(VENV)/bin/python
 	$(BIN)/python tests/wheel_check.py
+
+notebooks: $(VENV)/.colab
+	$(BIN)/python tests/run_notebooks.py
 
 bench: $(VENV)/.core
 	$(BIN)/python benchmarks/restore.py
@@ -66,6 +70,10 @@ $(VENV)/.test: $(VENV)/.core
 $(VENV)/.oracles: $(VENV)/.test
 	$(PIP) $(TORCH)
 	$(PIP) --editable ".[test,torch,train,beam]"
+	touch $@
+
+$(VENV)/.colab: $(VENV)/.core
+	$(PIP) --editable ".[colab]"
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.core
