@@ -5,6 +5,7 @@
 #   make test-oracles  all tests, those against PyTorch, TensorFlow Datasets, ffmpeg and gifsicle too
 #   make test-wheel    the built wheel in an empty environment builds and loads a data set
 #   make bench         speed and memory
+#   make benchmark     quality beside what people would use instead: tables and pictures in out/
 #   make notebooks     the notebooks of colabs/, shrunk, from their first cells to their last
 #   make docs          the documentation as a web site, in site/
 #   make sample        make data/samples/ again
@@ -43,6 +44,10 @@ notebooks: $(VENV)/.colab
 bench: $(VENV)/.core
 	$(BIN)/python benchmarks/restore.py
 
+# BENCHMARK="--quick", or "--stills MY_PICTURES --clips MY_VIDEOS --seed 1".
+benchmark: $(VENV)/.evaluation
+	$(BIN)/python -m gif2video_jax.evaluation.benchmark $(BENCHMARK)
+
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
 
@@ -74,6 +79,10 @@ $(VENV)/.oracles: $(VENV)/.test
 
 $(VENV)/.colab: $(VENV)/.core
 	$(PIP) --editable ".[colab]"
+	touch $@
+
+$(VENV)/.evaluation: $(VENV)/.core
+	$(PIP) --editable ".[evaluation]"
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.core
