@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint test-oracles test-wheel notebooks bench docs sample clean
+.PHONY: demo test lint test-oracles test-wheel notebooks bench benchmark docs sample clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m gif2video_jax.evaluation.demo --samples data/samples --output out

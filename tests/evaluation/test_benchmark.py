@@ -15,8 +15,8 @@ from gif2video_jax.evaluation.benchmark import (
     flicker,
     gif_kinds,
     inbetweens,
+    inputs,
     perceptual,
-    test_pictures,
 )
 from gif2video_jax.evaluation.benchmark.ours import Restorer
 from gif2video_jax.evaluation.benchmark.scores import Scores
@@ -207,26 +207,26 @@ def test_flicker_is_the_standard_deviation_of_noise_on_what_stands_still():
 
 def test_repeated_frames_are_left_out_and_windows_hold_no_cut(tmp_path):
     pan = moving(9)
-    assert len(test_pictures.without_repetitions([*pan[:4], pan[3], *pan[4:]])) == 9
+    assert len(inputs.without_repetitions([*pan[:4], pan[3], *pan[4:]])) == 9
     other = [255 - frame for frame in moving(11)]
     with open_writer(tmp_path / "two.mp4", width=96, height=64, rate=25) as writer:
         for frame in [*pan, *other]:
             writer.write(frame)
-    clip = test_pictures.read_clip(tmp_path / "two.mp4", 320, num_frames=9, seed=0)
+    clip = inputs.read_clip(tmp_path / "two.mp4", 320, num_frames=9, seed=0)
     assert clip.start == 0 and len(clip.frames) == 9
 
 
 def test_pictures_are_scaled_down_never_up(tmp_path):
-    assert test_pictures.shrink(photograph(), 48, tmp_path).shape == (32, 48, 3)
-    assert test_pictures.shrink(photograph(), 500, tmp_path).shape == (64, 96, 3)
+    assert inputs.shrink(photograph(), 48, tmp_path).shape == (32, 48, 3)
+    assert inputs.shrink(photograph(), 500, tmp_path).shape == (64, 96, 3)
     Image.new("LA", (40, 40), (0, 0)).save(tmp_path / "glass.png")
-    assert test_pictures.read_still(tmp_path / "glass.png", 320).truth.min() == 255
+    assert inputs.read_still(tmp_path / "glass.png", 320).truth.min() == 255
 
 
 def test_a_second_pass_is_measured(tiny_model):
     from gif2video_jax.evaluation.benchmark.frontier import measure_model
 
-    still = test_pictures.Still("one", photograph())
+    still = inputs.Still("one", photograph())
     row = measure_model(tiny_model, [still], gif_kinds.STILL_KINDS[:1])
     assert row.gains == row.second_pass_gains == {"32-median_cut-none": 0.0}
     assert row.dequantize_milliseconds > 0 and row.output_rate > 0

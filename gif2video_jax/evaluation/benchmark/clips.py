@@ -13,10 +13,10 @@ from gif2video_jax.evaluation.benchmark import inbetweens
 from gif2video_jax.evaluation.benchmark.flicker import Flicker, flicker, still_parts
 from gif2video_jax.evaluation.benchmark.gif_kinds import DELAY_MS, GifKind, make_gif
 from gif2video_jax.evaluation.benchmark.inbetweens import Method
+from gif2video_jax.evaluation.benchmark.inputs import Clip
 from gif2video_jax.evaluation.benchmark.ours import Restored, Restorer
 from gif2video_jax.evaluation.benchmark.perceptual import Distance
 from gif2video_jax.evaluation.benchmark.scores import Scores, finite_psnr, joined, score_pictures
-from gif2video_jax.evaluation.benchmark.test_pictures import Clip
 from gif2video_jax.media import open_writer
 
 Picture = UInt8[np.ndarray, "h w 3"]

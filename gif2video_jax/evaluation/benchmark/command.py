@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from gif2video_jax.datasets.corpus_list import CLIP_SUFFIXES, STILL_SUFFIXES
 from gif2video_jax.errors import InputError
-from gif2video_jax.evaluation.benchmark import inbetweens, report, test_pictures
+from gif2video_jax.evaluation.benchmark import inbetweens, inputs, report
 from gif2video_jax.evaluation.benchmark.clips import ClipsRow, measure_clips
 from gif2video_jax.evaluation.benchmark.frontier import FrontierRow, measure_model
 from gif2video_jax.evaluation.benchmark.gif_kinds import (
@@ -24,11 +24,11 @@ from gif2video_jax.evaluation.benchmark.gif_kinds import (
     GifKind,
     parse_kind,
 )
+from gif2video_jax.evaluation.benchmark.inputs import Clip, Still
 from gif2video_jax.evaluation.benchmark.ours import Restorer
 from gif2video_jax.evaluation.benchmark.perceptual import load_lpips
 from gif2video_jax.evaluation.benchmark.scenes import measure_scenes
 from gif2video_jax.evaluation.benchmark.stills import measure_stills
-from gif2video_jax.evaluation.benchmark.test_pictures import Clip, Still
 from gif2video_jax.pretrained import list_models
 
 PARTS = ("stills", "clips", "flicker", "frontier")
@@ -124,9 +124,9 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> report.Results
 def _load(options: argparse.Namespace, effort: Effort) -> tuple[list[Still], list[Clip]]:
     """The pictures and clips that the options name, or the public ones if they name none."""
     if options.stills is None and options.clips is None:
-        files = test_pictures.public_files(options.data, _say)
-        still_files = [path for path in files if test_pictures.is_still(path)]
-        clip_files = [path for path in files if test_pictures.is_clip(path)]
+        files = inputs.public_files(options.data, _say)
+        still_files = [path for path in files if inputs.is_still(path)]
+        clip_files = [path for path in files if inputs.is_clip(path)]
     else:
         still_files = _own(options.stills, STILL_SUFFIXES)
         clip_files = _own(options.clips, CLIP_SUFFIXES)
@@ -136,11 +136,11 @@ def _load(options: argparse.Namespace, effort: Effort) -> tuple[list[Still], lis
         clip_files = []
     most = max(options.keep_every)
     stills = [
-        test_pictures.read_still(path, options.long_side)
+        inputs.read_still(path, options.long_side)
         for path in still_files[: effort.pictures]
     ]
     clips = [
-        test_pictures.read_clip(path, options.long_side, effort.frames, options.seed)
+        inputs.read_clip(path, options.long_side, effort.frames, options.seed)
         for path in clip_files[: effort.clips]
     ]
     for clip in clips:
@@ -153,7 +153,7 @@ def _load(options: argparse.Namespace, effort: Effort) -> tuple[list[Still], lis
 
 
 def _own(folder: pathlib.Path | None, suffixes: Sequence[str]) -> list[pathlib.Path]:
-    return [] if folder is None else test_pictures.files_in(folder, suffixes)
+    return [] if folder is None else inputs.files_in(folder, suffixes)
 
 
 def _frontier(options, stills: Sequence[Still], kinds: Sequence[GifKind]) -> list[FrontierRow]:

@@ -11,9 +11,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from gif2video_jax.evaluation.benchmark.gif_kinds import GifKind, make_gif
+from gif2video_jax.evaluation.benchmark.inputs import Still
 from gif2video_jax.evaluation.benchmark.ours import Restorer
 from gif2video_jax.evaluation.benchmark.scores import finite_psnr
-from gif2video_jax.evaluation.benchmark.test_pictures import Still
 from gif2video_jax.gifs.reader import Frame
 
 Picture = UInt8[np.ndarray, "h w 3"]

@@ -10,8 +10,8 @@ import numpy as np
 
 from gif2video_jax.evaluation.benchmark.flicker import Flicker, flicker, still_parts, still_scene
 from gif2video_jax.evaluation.benchmark.gif_kinds import GifKind, make_gif
+from gif2video_jax.evaluation.benchmark.inputs import Still
 from gif2video_jax.evaluation.benchmark.ours import Restorer
-from gif2video_jax.evaluation.benchmark.test_pictures import Still
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,10 @@ from jaxtyping import UInt8
 
 from gif2video_jax.evaluation.benchmark import filters
 from gif2video_jax.evaluation.benchmark.gif_kinds import GifKind, make_gif
+from gif2video_jax.evaluation.benchmark.inputs import Still
 from gif2video_jax.evaluation.benchmark.ours import Restorer
 from gif2video_jax.evaluation.benchmark.perceptual import Distance
 from gif2video_jax.evaluation.benchmark.scores import Scores, score_pictures
-from gif2video_jax.evaluation.benchmark.test_pictures import Still
 
 Picture = UInt8[np.ndarray, "h w 3"]
 
