@@ -36,8 +36,8 @@ from gif2video_jax.ops.palette import colors_at
 from gif2video_jax.ops.warp import warp
 from gif2video_jax.training import losses
 from gif2video_jax.training.adversarial import Pair
-from gif2video_jax.training.dequantization_task import frame_pairs, restored_metrics
-from gif2video_jax.training.generator_task import GeneratorTask
+from gif2video_jax.training.dequantization_task import frame_pairs
+from gif2video_jax.training.generator_task import Compared, GeneratorTask
 from gif2video_jax.training.pretrained_networks import load_base, placed_like
 from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.task import Batch, Metrics, array_shape
@@ -160,13 +160,11 @@ class ClipInterpolationTask(GeneratorTask):
         )
         return terms["warp"] < state.extra["outliers"]["threshold"], {"outliers": after}
 
-    def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
-        """PSNR in dB of the frames between, and its gain over the nearest key frame of the GIF."""
+    def compared(self, state: TrainState, batch: Batch) -> Compared:
+        """See `GeneratorTask`: frames between; the baseline is the GIF's nearest key frame."""
         result, _ = self.generate(state.average, {}, state.extra, batch, train=False)
         truth = _merge(to_float(batch["truth"])[:, 1:-1])
-        return restored_metrics(
-            _merge(result.interpolation.frames), self._nearest_keys(batch), truth
-        )
+        return Compared(_merge(result.interpolation.frames), self._nearest_keys(batch), truth)
 
     def example_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
         """See `Task`."""

@@ -8,15 +8,13 @@ with the weights of `config.losses` and, where there is a discriminator, of `con
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gif2video_jax.ops.image import to_float
 from gif2video_jax.ops.palette import colors_at
 from gif2video_jax.training import losses
 from gif2video_jax.training.adversarial import Pair
-from gif2video_jax.training.generator_task import GeneratorTask
-from gif2video_jax.training.metrics import mean_psnr
+from gif2video_jax.training.generator_task import Compared, GeneratorTask
 from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.task import Batch, Metrics, array_shape
 
@@ -95,13 +93,13 @@ class DequantizationTask(GeneratorTask):
         inputs = self._inputs(batch)
         return frame_pairs(inputs.gif, result, inputs.truth)
 
-    def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
-        """PSNR in dB of the restored patches, and how far it is above the GIF's."""
+    def compared(self, state: TrainState, batch: Batch) -> Compared:
+        """See `GeneratorTask`; the baseline is the GIF."""
         gif, _, truth = self._inputs(batch)
         prediction, _ = self.generate(
             state.average, state.model_state, state.extra, batch, train=False
         )
-        return restored_metrics(prediction, gif, truth)
+        return Compared(prediction, gif, truth)
 
     def example_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
         """See `Task`."""
@@ -109,16 +107,6 @@ class DequantizationTask(GeneratorTask):
 
     def _inputs(self, batch: Batch) -> FrameInputs:
         return frame_inputs(batch, self.config.model.get("geometry_channels", 0))
-
-
-def restored_metrics(
-    prediction: Float[Array, "n h w 3"],
-    gif: Float[Array, "n h w 3"],
-    truth: Float[Array, "n h w 3"],
-) -> Metrics:
-    """Mean PSNR in dB over the images, and its gain over the GIF's."""
-    psnr = mean_psnr(jnp.clip(prediction, -1, 1), truth)
-    return {"psnr": psnr, "gain": psnr - mean_psnr(gif, truth)}
 
 
 def example_frames() -> dict[str, jax.ShapeDtypeStruct]:

@@ -9,13 +9,13 @@ A subclass says what its network computes and which terms it is judged by; the s
   4. the moving average of the parameters (`ema_decay` 0: the parameters themselves).
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float
 
 from gif2video_jax.models.build import build_model
 from gif2video_jax.training.accumulation import accumulate
@@ -25,9 +25,18 @@ from gif2video_jax.training.adversarial import (
     Pair,
     select,
 )
+from gif2video_jax.training.metrics import mean_psnr
 from gif2video_jax.training.optimizers import make_optimizer
 from gif2video_jax.training.state import TrainState, update_average
 from gif2video_jax.training.task import Batch, Metrics
+
+
+class Compared(NamedTuple):
+    """Images in [-1, 1] of one shape: the network's, the baseline's and the true ones."""
+
+    prediction: Float[Array, "n h w 3"]
+    baseline: Float[Array, "n h w 3"]
+    truth: Float[Array, "n h w 3"]
 
 
 class GeneratorTask:
@@ -72,6 +81,10 @@ class GeneratorTask:
 
     def pairs(self, result: Any, batch: Batch) -> tuple[Pair, Pair]:
         """What the discriminator is to tell apart: fakes and real images, each with its GIF."""
+        raise NotImplementedError
+
+    def compared(self, state: TrainState, batch: Batch) -> Compared:
+        """What the averaged network makes of a batch, what it is held against, and the truth."""
         raise NotImplementedError
 
     def may_step(self, state: TrainState, terms: Metrics) -> tuple[Bool[Array, ""], dict[str, Any]]:
@@ -134,6 +147,19 @@ class GeneratorTask:
         )
         both = {"generator": state.optimizer_state, "discriminator": theirs}
         return state.replace(optimizer_state=both), {**ours, **metrics}
+
+    def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
+        """PSNR in dB, and how far it is above the baseline's."""
+        prediction, baseline, truth = self.compared(state, batch)
+        psnr = mean_psnr(jnp.clip(prediction, -1, 1), truth)
+        return {"psnr": psnr, "gain": psnr - mean_psnr(baseline, truth)}
+
+    def pictures(self, state: TrainState, batch: Batch) -> dict[str, Float[Array, "n h w 3"]]:
+        """What to look at, by name: baseline (the GIF), truth, prediction, and twice the error."""
+        prediction, baseline, truth = self.compared(state, batch)
+        shown = {"gif": baseline, "truth": truth, "prediction": prediction}
+        shown["error"] = 2 * (prediction - truth)
+        return {name: jnp.clip(image, -1, 1) for name, image in shown.items()}
 
     def variables(self, state: TrainState) -> dict[str, Any]:
         """See `Task`."""

@@ -15,8 +15,8 @@ from gif2video_jax.ops.image import to_float
 from gif2video_jax.ops.warp import warp
 from gif2video_jax.training import losses
 from gif2video_jax.training.adversarial import Pair
-from gif2video_jax.training.dequantization_task import frame_pairs, restored_metrics
-from gif2video_jax.training.generator_task import GeneratorTask
+from gif2video_jax.training.dequantization_task import frame_pairs
+from gif2video_jax.training.generator_task import Compared, GeneratorTask
 from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.task import Batch, Metrics, array_shape
 
@@ -57,15 +57,13 @@ class InterpolationTask(GeneratorTask):
         nearest = _merge(jnp.where(is_first, keys[:, :1], keys[:, 1:]))
         return frame_pairs(nearest, _merge(result.frames), _merge(to_float(batch["truth"])))
 
-    def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
-        """PSNR in dB of the frames between, and how far it is above blending the key frames."""
+    def compared(self, state: TrainState, batch: Batch) -> Compared:
+        """See `GeneratorTask`: frames between; the baseline blends the key frames."""
         keys = to_float(batch["keys"])
         result, _ = self.generate(state.average, {}, state.extra, batch, train=False)
         t = batch["times"][..., None, None, None]
         blended = _merge((1 - t) * keys[:, :1] + t * keys[:, 1:])
-        return restored_metrics(
-            _merge(result.frames), blended, _merge(to_float(batch["truth"]))
-        )
+        return Compared(_merge(result.frames), blended, _merge(to_float(batch["truth"])))
 
     def example_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
         """See `Task`."""

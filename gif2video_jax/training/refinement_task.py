@@ -16,9 +16,8 @@ from gif2video_jax.training.dequantization_task import (
     frame_inputs,
     frame_pairs,
     frame_terms,
-    restored_metrics,
 )
-from gif2video_jax.training.generator_task import GeneratorTask
+from gif2video_jax.training.generator_task import Compared, GeneratorTask
 from gif2video_jax.training.pretrained_networks import load_base, placed_like
 from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.task import Batch, Metrics
@@ -82,13 +81,13 @@ class RefinementTask(GeneratorTask):
         inputs = frame_inputs(batch)
         return frame_pairs(inputs.gif, result[-1], inputs.truth)
 
-    def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
-        """PSNR in dB of the last result, and how far it is above the GIF's."""
+    def compared(self, state: TrainState, batch: Batch) -> Compared:
+        """See `GeneratorTask`: the last result; the baseline is the GIF."""
         inputs = frame_inputs(batch)
         results, _ = self.generate(
             state.average, state.model_state, state.extra, batch, train=False
         )
-        return restored_metrics(results[-1], inputs.gif, inputs.truth)
+        return Compared(results[-1], inputs.gif, inputs.truth)
 
     def variables(self, state: TrainState) -> dict[str, Any]:
         """See `Task`."""
