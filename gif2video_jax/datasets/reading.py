@@ -45,6 +45,7 @@ class ClipReader:
     Attributes:
       video_ids: in the order of their numbers.
       video_lengths: frames of each.
+      has_gifs: whether there are GIFs beside the truth.
     """
 
     def __init__(self, builder: Any, split: str):
@@ -66,6 +67,7 @@ class ClipReader:
         chunks = [-(-frames // self._chunk_frames) for frames in self.video_lengths]
         self._first_chunks = np.concatenate([[0], np.cumsum(chunks)]).tolist()
         self._first_frames = np.concatenate([[0], np.cumsum(self.video_lengths)]).tolist()
+        self.has_gifs = "palette" in builder.info.features["frames"]
         # Images stay encoded: TFDS would decode all of a chunk's, wanted or not.
         self._parser = example_parser.ExampleParserNp(builder.info.features.get_serialized_info())
         self._source = builder.as_data_source(
@@ -98,7 +100,7 @@ class ClipReader:
         return self.window(video, 0, self.video_lengths[video])
 
     def window(
-        self, video: int, start: int, num_frames: int, step: int = 1
+        self, video: int, start: int, num_frames: int, step: int = 1, *, with_gif: bool = True
     ) -> dict[str, np.ndarray]:
         """Consecutive frames of a video.
 
@@ -107,9 +109,10 @@ class ClipReader:
           start: number of the first frame.
           num_frames: how many.
           step: distance from frame to frame.
+          with_gif: decode the GIFs too, where there are any.
 
         Returns:
-          truth uint8 (n, h, w, 3) and time float32 (n,); unless the configuration is `frames`,
+          truth uint8 (n, h, w, 3) and time float32 (n,); with GIFs,
           also indices uint8 (n, h, w), palette uint8 (n, 256, 3) and num_colors int32 (n,).
 
         Raises:
@@ -136,10 +139,10 @@ class ClipReader:
                 chunks[chunk] = record["frames"]
             frames = chunks[chunk]
             found.setdefault("truth", []).append(decode_image(frames["image"][place]))
-            for key in ("time", "palette", "num_colors"):
-                if key in frames:
+            found.setdefault("time", []).append(np.asarray(frames["time"][place]))
+            if self.has_gifs and with_gif:
+                for key in ("palette", "num_colors"):
                     found.setdefault(key, []).append(np.asarray(frames[key][place]))
-            if "indices" in frames:
                 found.setdefault("indices", []).append(decode_image(frames["indices"][place]))
         return {key: np.stack(values) for key, values in found.items()}
 

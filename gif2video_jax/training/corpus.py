@@ -1,10 +1,13 @@
-"""Reads a packed corpus: one ZIP file of encoded pictures and clips with a manifest.
+"""Where training pictures come from: what every source gives, and the packed corpus.
 
-Pillow and NumPy alone, so that a data worker or an accelerator image without any data library can
-train. `gif2video_jax.datasets.open_corpus pack` writes such files.
+A packed corpus is one ZIP file of encoded pictures and clips with a manifest. It is read by Pillow
+and NumPy alone, so that a data worker or an accelerator image without any data library can train.
+`gif2video_jax.datasets.open_corpus pack` writes such files. `sources` has the other sources.
 """
 
+import abc
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -26,17 +29,68 @@ class Item:
       kind: "still" or "clip".
       split: "train" or "validation".
       group: near-duplicates share it; they are drawn as one picture would be.
-      paths: members of the ZIP file, one a frame.
+      paths: members of the ZIP file, one a frame; of other sources, what they know it by.
+      num_frames: at least 1; of a packed corpus, the number of paths.
     """
 
     kind: str
     split: str
     group: str
     paths: tuple[str, ...]
+    num_frames: int = 0
+
+    def __post_init__(self):
+        """Counts the paths where no number is given."""
+        if not self.num_frames:
+            object.__setattr__(self, "num_frames", len(self.paths))
 
 
-class PackedCorpus:
-    """A packed corpus, decoded on demand and kept in memory.
+class Source(abc.ABC):
+    """Stills or clips of one split. Pickles, since data workers get it.
+
+    Attributes:
+      items: of the split, in an order that never changes; at least one.
+      has_gifs: whether `gif_frames` has any.
+    """
+
+    items: list[Item]
+    has_gifs = False
+
+    @abc.abstractmethod
+    def frame(self, item: Item, index: int = 0) -> UInt8[np.ndarray, "h w 3"]:
+        """Decodes one frame of an item.
+
+        Raises:
+          InputError: if it is missing or broken.
+        """
+
+    def frames(self, item: Item, numbers: range) -> UInt8[np.ndarray, "n h w 3"]:
+        """Decodes several frames of an item."""
+        return np.stack([self.frame(item, number) for number in numbers])
+
+    def gif_frames(self, item: Item, numbers: range) -> dict[str, np.ndarray]:
+        """Stored GIFs: truth, indices, palette and num_colors of each frame.
+
+        Raises:
+          InputError: if the source stores none.
+        """
+        raise InputError(f"{self}: stores no GIFs; give a recipe to make them by, not 'stored'")
+
+    @functools.cached_property
+    def _by_group(self) -> list[list[Item]]:
+        groups: dict[str, list[Item]] = {}
+        for item in self.items:
+            groups.setdefault(item.group, []).append(item)
+        return [groups[group] for group in sorted(groups)]
+
+    def random_item(self, rng: np.random.Generator) -> Item:
+        """Draws a group evenly, then one of its items."""
+        members = self._by_group[rng.integers(len(self._by_group))]
+        return members[rng.integers(len(members))]
+
+
+class PackedCorpus(Source):
+    """A packed corpus, decoded on demand; stills stay in memory.
 
     Attributes:
       items: those of the chosen split and kind.
@@ -67,13 +121,10 @@ class PackedCorpus:
             raise InputError(f"{self._path}: not a packed corpus ({error})") from None
         if not self.items:
             raise InputError(f"{self._path}: holds no {kind} of the split {split!r}")
-        self._groups = sorted({item.group for item in self.items})
 
-    def random_item(self, rng: np.random.Generator) -> Item:
-        """Draws a group evenly, then one of its items."""
-        group = self._groups[rng.integers(len(self._groups))]
-        members = [item for item in self.items if item.group == group]
-        return members[rng.integers(len(members))]
+    def __str__(self) -> str:
+        """The file's path."""
+        return self._path
 
     def frame(self, item: Item, index: int = 0) -> UInt8[np.ndarray, "h w 3"]:
         """Decodes one frame of an item (a still has one); stills stay in memory.

@@ -10,27 +10,37 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
+from gif2video_jax.errors import InputError
 from gif2video_jax.gifs.maker import quantize
-from gif2video_jax.gifs.palette import palette_geometry
-from gif2video_jax.training.corpus import PackedCorpus
+from gif2video_jax.gifs.palette import MAX_COLORS, Palette, palette_geometry
+from gif2video_jax.training.corpus import Source
 from gif2video_jax.training.recipes import random_recipe
+from gif2video_jax.training.sampling import check_sampling, draw
+from gif2video_jax.training.sources import open_source
+
+STORED = "stored"
+AUGMENTATIONS = ("wild", "crop", "none")
 
 
 @dataclasses.dataclass
 class DequantizationExamples:
-    """Patches of GIF frames with their truth, made on the fly from a corpus' stills.
+    """Patches of GIF frames with their truth, stored or made on the fly from stills.
 
-    Each index is one GIF frame (a random window of a random picture at a random scale, quantised as
-    a whole, since a GIF's palette serves its whole frame) cut into several random patches.
+    Each index is one GIF frame (of a random window of a random picture at a random scale, quantised
+    as a whole, since a GIF's palette serves its whole frame) cut into several random patches.
 
     Attributes:
-      corpus: path of the packed corpus.
+      corpus: what to read, see `sources.open_source`; a path alone is a packed corpus.
       split: of the corpus.
       seed: two makers of one seed give the same examples.
       patch_size: side of the square patches, pixels.
       patches_per_frame: how many patches share one GIF making.
-      recipe: see `recipes.random_recipe`.
+      recipe: see `recipes.random_recipe`; "stored" takes the GIFs of a TFDS data set.
       drawn_share: share of frames that are flat drawings whose colours survive, truth = GIF.
+      augmentation: "wild": window, scale, flips, colours, see `random_view`; "crop": the picture as
+        it is, mirrored half of the time, patches anywhere; "none": the patch in its middle. Stored
+        GIFs cannot be scaled: "wild" is "crop" there.
+      sampling: see `sampling.draw`.
     """
 
     corpus: str
@@ -40,10 +50,20 @@ class DequantizationExamples:
     patches_per_frame: int = 4
     recipe: str = "wild"
     drawn_share: float = 0.04
+    augmentation: str = "wild"
+    sampling: str = "random"
 
     def __post_init__(self):
-        """Opens the corpus."""
-        self._corpus = PackedCorpus(self.corpus, split=self.split, kind="still")
+        """Opens the corpus.
+
+        Raises:
+          InputError: if it does not serve.
+        """
+        check_sampling(self.sampling)
+        check_augmentation(self.augmentation)
+        self._source = open_source(self.corpus, split=self.split, kind="still")
+        if self.recipe == STORED:
+            check_gifs(self._source)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Makes example `index`.
@@ -59,21 +79,9 @@ class DequantizationExamples:
             indices, palette = quantize(truth, 256, "median_cut", "none")
             truth = palette.colors[indices]
         else:
-            picture = self._corpus.frame(self._corpus.random_item(rng))
-            truth = random_view(rng, picture, at_least=self.patch_size)
-            recipe = random_recipe(rng, self.recipe)
-            indices, palette = quantize(
-                truth, recipe.num_colors, recipe.quantizer, recipe.dither, stride=2
-            )
-        used = np.zeros(256, bool)
-        used[np.unique(indices)] = True
-        corners = [
-            (
-                rng.integers(truth.shape[0] - self.patch_size + 1),
-                rng.integers(truth.shape[1] - self.patch_size + 1),
-            )
-            for _ in range(self.patches_per_frame)
-        ]
+            truth, indices, palette = self._gif_frame(rng, index)
+        used = np.bincount(indices.ravel(), minlength=MAX_COLORS) > 0
+        corners = [self._corner(rng, *indices.shape) for _ in range(self.patches_per_frame)]
 
         def cut(array):
             side = self.patch_size
@@ -89,6 +97,71 @@ class DequantizationExamples:
             "num_colors": repeat(np.int32(palette.num_colors)),
             "geometry": repeat(palette_geometry(palette, used)),
         }
+
+    def _gif_frame(self, rng: np.random.Generator, index: int):
+        """Truth, indices and palette of a whole GIF frame."""
+        item, number = draw(self._source, rng, sampling=self.sampling, seed=self.seed, index=index)
+        if self.recipe == STORED:
+            found = self._source.gif_frames(item, range(number, number + 1))
+            truth, indices = found["truth"][0], found["indices"][0]
+            palette = Palette(found["palette"][0], int(found["num_colors"][0]))
+            mirrored = self.augmentation != "none" and rng.random() < 0.5
+            if mirrored:
+                truth, indices = truth[:, ::-1], indices[:, ::-1]
+        else:
+            truth = self._source.frame(item, number)
+            if self.augmentation == "wild":
+                truth = random_view(rng, truth, at_least=self.patch_size)
+            elif self.augmentation == "crop" and rng.random() < 0.5:
+                truth = np.ascontiguousarray(truth[:, ::-1])
+            indices, palette = make_gif_frame(rng, truth, self.recipe)
+        if min(indices.shape) < self.patch_size:
+            raise InputError(
+                f"{self._source}: {item.paths[0]} has {indices.shape[1]}x{indices.shape[0]} "
+                f"pixels, fewer than config.data.patch_size {self.patch_size}"
+            )
+        return truth, indices, palette
+
+    def _corner(self, rng: np.random.Generator, height: int, width: int) -> tuple[int, int]:
+        room_y, room_x = height - self.patch_size, width - self.patch_size
+        if self.augmentation == "none":
+            return room_y // 2, room_x // 2
+        return int(rng.integers(room_y + 1)), int(rng.integers(room_x + 1))
+
+
+def make_gif_frame(
+    rng: np.random.Generator, truth: UInt8[np.ndarray, "h w 3"], recipe: str
+) -> tuple[UInt8[np.ndarray, "h w"], Palette]:
+    """Makes a frame a GIF's by a recipe; palettes of the wild see a quarter of the pixels."""
+    drawn = random_recipe(rng, recipe)
+    stride = 2 if recipe == "wild" else 1
+    return quantize(truth, drawn.num_colors, drawn.quantizer, drawn.dither, stride=stride)
+
+
+def check_augmentation(augmentation: str) -> None:
+    """Checks a name.
+
+    Raises:
+      InputError: if there is no such augmentation.
+    """
+    if augmentation not in AUGMENTATIONS:
+        raise InputError(
+            f"config.data.augmentation: expected one of {', '.join(AUGMENTATIONS)}, "
+            f"got {augmentation!r}"
+        )
+
+
+def check_gifs(source: Source) -> None:
+    """Checks that a source has GIFs beside its truth.
+
+    Raises:
+      InputError: if not.
+    """
+    if not source.has_gifs:
+        raise InputError(
+            f"{source}: stores no GIFs, which config.data.recipe 'stored' asks for; give a TFDS "
+            "data set with a config such as g32_dither, or another recipe"
+        )
 
 
 def random_view(
@@ -116,7 +189,7 @@ def random_view(
         size,
         Image.Resampling(int(rng.choice([Image.Resampling.LANCZOS, Image.Resampling.BOX]))),
         box=(x, y, x + window_w, y + window_h),
-        reducing_gap=3.0,
+        reducing_gap=1.5,  # Boxes first where it gets much smaller: half the time.
     )
     array = np.asarray(view)
     if rng.random() < 0.5:
@@ -130,14 +203,22 @@ def random_view(
 
 def _recolor(rng: np.random.Generator, image: UInt8[np.ndarray, "h w 3"]):
     """Random gamma, gain, saturation and channel order: few pictures, many palettes."""
-    value = image.astype(np.float32) / 255.0
-    grey = value.mean(-1, keepdims=True)
-    value = grey + (value - grey) * rng.uniform(0.3, 1.4)
-    value = np.clip(value, 0, 1) ** rng.uniform(0.75, 1.35, 3).astype(np.float32)
-    value = value * rng.uniform(0.75, 1.1) + rng.uniform(-0.04, 0.04)
-    if rng.random() < 0.3:
-        value = value[..., rng.permutation(3)]
-    return np.round(np.clip(value, 0, 1) * 255).astype(np.uint8)
+    saturation = np.float32(rng.uniform(0.3, 1.4))
+    gamma = rng.uniform(0.75, 1.35, 3)
+    gain, lift = rng.uniform(0.75, 1.1), rng.uniform(-0.04, 0.04)
+    order = rng.permutation(3) if rng.random() < 0.3 else np.arange(3)
+    # Gamma and gain by a table, in steps of 1/16 of a level, so that shades stay smooth.
+    shades = np.arange(256 * 16) / (255 * 16)
+    value = image.astype(np.float32)
+    value *= 16 * saturation
+    grey = np.einsum("hwc->hw", value) * ((1 / saturation - 1) / 3)
+    recolored = np.empty_like(image)
+    for target, channel in enumerate(order):
+        table = np.clip(shades, 0, 1) ** gamma[channel] * gain + lift
+        table = np.round(np.clip(table, 0, 1) * 255).astype(np.uint8)
+        steps = np.clip(value[..., channel] + grey, 0, len(shades) - 1).astype(np.int16)
+        recolored[..., target] = table[steps]
+    return recolored
 
 
 def flat_drawing(rng: np.random.Generator, side: int) -> UInt8[np.ndarray, "side side 3"]:

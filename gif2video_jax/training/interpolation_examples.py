@@ -7,8 +7,8 @@ from jaxtyping import UInt8
 
 from gif2video_jax.datasets.motion_scenes import random_scene
 from gif2video_jax.gifs.maker import quantize
-from gif2video_jax.training.corpus import PackedCorpus
 from gif2video_jax.training.recipes import random_recipe
+from gif2video_jax.training.sources import open_source
 
 
 @dataclasses.dataclass
@@ -19,7 +19,7 @@ class InterpolationExamples:
     `num_times` random times between.
 
     Attributes:
-      corpus: path of the packed corpus.
+      corpus: what to read, see `sources.open_source`; a path alone is a packed corpus.
       split: of the corpus.
       seed: two makers of one seed give the same examples.
       size: side of the square frames, pixels.
@@ -37,7 +37,7 @@ class InterpolationExamples:
 
     def __post_init__(self):
         """Opens the corpus."""
-        self._corpus = PackedCorpus(self.corpus, split=self.split, kind="still")
+        self._source = open_source(self.corpus, split=self.split, kind="still")
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Makes example `index`.
@@ -50,7 +50,8 @@ class InterpolationExamples:
         rng = np.random.default_rng([self.seed, index])
 
         def draw_picture(generator: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-            return self._corpus.frame(self._corpus.random_item(generator))
+            item = self._source.random_item(generator)
+            return self._source.frame(item, int(generator.integers(item.num_frames)))
 
         scene = random_scene(rng, draw_picture, height=self.size, width=self.size)
         times = np.sort(rng.uniform(0.1, 0.9, self.num_times))
@@ -58,7 +59,7 @@ class InterpolationExamples:
         flows, visible = zip(scene.flow(0.0, 1.0), scene.flow(1.0, 0.0), strict=True)
         keys = frames[:2]
         if rng.random() < 0.7:
-            keys = self._damaged(rng, keys)
+            keys = damaged_keys(rng, keys, rng.uniform(0, self.damage))
         return {
             "keys": keys[None],
             "truth": frames[None, 2:],
@@ -67,15 +68,17 @@ class InterpolationExamples:
             "visible": np.stack(visible)[None],
         }
 
-    def _damaged(self, rng: np.random.Generator, keys: UInt8[np.ndarray, "2 h w 3"]):
-        """Keys with a part of what a random GIF making does to them."""
-        recipe = random_recipe(rng)
-        left = rng.uniform(0, self.damage)
-        damaged = []
-        for key in keys:
-            indices, palette = quantize(
-                key, recipe.num_colors, recipe.quantizer, recipe.dither, stride=2
-            )
-            error = palette.colors[indices].astype(np.float32) - key
-            damaged.append(np.clip(np.round(key + left * error), 0, 255).astype(np.uint8))
-        return np.stack(damaged)
+
+def damaged_keys(
+    rng: np.random.Generator, keys: UInt8[np.ndarray, "2 h w 3"], left: float
+) -> UInt8[np.ndarray, "2 h w 3"]:
+    """Key frames with a share `left`, 0 to 1, of what a random GIF making does to them."""
+    recipe = random_recipe(rng)
+    damaged = []
+    for key in keys:
+        indices, palette = quantize(
+            key, recipe.num_colors, recipe.quantizer, recipe.dither, stride=2
+        )
+        error = palette.colors[indices].astype(np.float32) - key
+        damaged.append(np.clip(np.round(key + left * error), 0, 255).astype(np.uint8))
+    return np.stack(damaged)

@@ -6,16 +6,46 @@ resumes to the exact example by starting at its step.
 
 import collections
 import concurrent.futures
+import dataclasses
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
 
 _maker: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleNumbers:
+    """Which examples a shard's part of each batch joins; `numbers[b]` is a range.
+
+    Attributes:
+      per_batch: examples of one batch over all shards.
+      shard: number of this one.
+      num_shards: how many there are.
+    """
+
+    per_batch: int
+    shard: int = 0
+    num_shards: int = 1
+
+    def __post_init__(self):
+        """Rejects shards that do not divide the batch (ValueError)."""
+        if self.per_batch % self.num_shards:
+            raise ValueError(
+                f"examples_per_batch: expected a multiple of {self.num_shards} shards, "
+                f"got {self.per_batch}"
+            )
+
+    def __getitem__(self, batch: int) -> range:
+        """Of batch number `batch`."""
+        own = self.per_batch // self.num_shards
+        first = batch * self.per_batch + self.shard * own
+        return range(first, first + own)
 
 
 def batches(
@@ -42,20 +72,10 @@ def batches(
     Raises:
       ValueError: if the shards do not divide the batch.
     """
-    if examples_per_batch % num_shards:
-        raise ValueError(
-            f"examples_per_batch: expected a multiple of {num_shards} shards, "
-            f"got {examples_per_batch}"
-        )
-    own = examples_per_batch // num_shards
-
-    def indices(batch: int) -> range:
-        first = batch * examples_per_batch + shard * own
-        return range(first, first + own)
-
+    numbers = ExampleNumbers(examples_per_batch, shard, num_shards)
     if num_workers == 0:
         while True:
-            yield _join([maker[i] for i in indices(start)])
+            yield join([maker[i] for i in numbers[start]])
             start += 1
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(
@@ -65,9 +85,9 @@ def batches(
     try:
         while True:
             while len(waiting) < ahead:
-                waiting.append([pool.submit(_make, i) for i in indices(start)])
+                waiting.append([pool.submit(_make, i) for i in numbers[start]])
                 start += 1
-            yield _join([future.result() for future in waiting.popleft()])
+            yield join([future.result() for future in waiting.popleft()])
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -91,5 +111,6 @@ def _make(index: int) -> dict[str, np.ndarray]:
     return _maker[index]
 
 
-def _join(examples: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def join(examples: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """One batch of examples whose arrays share their first axis."""
     return {key: np.concatenate([e[key] for e in examples]) for key in examples[0]}
