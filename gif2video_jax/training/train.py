@@ -146,11 +146,20 @@ def make_state(
 
 
 def start_from(directory: str, state: TrainState) -> TrainState:
-    """Takes the averaged parameters of another run's newest checkpoint as a start."""
+    """Takes the averaged network of another run's newest checkpoint as a start.
+
+    Its running statistics come along, and its discriminator; optimisers and frozen networks do not.
+    """
     with contextlib.closing(Checkpoints(directory, reading=True)) as checkpoints:
-        average = checkpoints.restore(abstract(state)).average
-    # A copy each: a step donates both, and a buffer cannot be donated twice.
-    return state.replace(params=jax.tree.map(jnp.copy, average), average=average)
+        other = checkpoints.restore(abstract(state))
+    adversary = {name: other.extra[name] for name in other.extra if name == "adversary"}
+    return state.replace(
+        # A copy each: a step donates both, and a buffer cannot be donated twice.
+        params=jax.tree.map(jnp.copy, other.average),
+        average=other.average,
+        model_state=other.model_state,
+        extra={**state.extra, **adversary},
+    )
 
 
 def tell_parameters(state: Any, workdir: str) -> None:
