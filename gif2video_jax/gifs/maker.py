@@ -8,6 +8,7 @@ here needs JAX, so that workers that only build data don't load it; PyAV is need
 """
 
 import dataclasses
+import functools
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -42,11 +43,16 @@ _QUANTIZERS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "kmeans": quantizers.kmeans,
     "palettegen": quantizers.palettegen,
 }
-_BAYER = tuple(f"bayer{scale}" for scale in range(6))
 _PALETTEUSE = ("sierra2", "sierra2_4a", "sierra3", "burkes", "atkinson", "heckbert")
+_DITHERS: dict[str, Callable[[np.ndarray, Palette], np.ndarray]] = {
+    "none": dithers.nearest_indices,
+    "floyd_steinberg": dithers.floyd_steinberg,
+    **{f"bayer{scale}": functools.partial(dithers.bayer, scale=scale) for scale in range(6)},
+    **{name: functools.partial(dithers.paletteuse, dither=name) for name in _PALETTEUSE},
+}
 
 QUANTIZERS = tuple(_QUANTIZERS)
-DITHERS = ("none", "floyd_steinberg", *_BAYER, *_PALETTEUSE)
+DITHERS = tuple(_DITHERS)
 
 MAX_FPS = 50  # Browsers show a delay below 20 ms as 100 ms.
 
@@ -103,13 +109,7 @@ def apply_palette(
     image = np.asarray(image)
     _check_images(image, "(h, w, 3)")
     _check_dither(dither)
-    if dither == "none":
-        return dithers.nearest_indices(image, palette)
-    if dither == "floyd_steinberg":
-        return dithers.floyd_steinberg(image, palette)
-    if dither in _BAYER:
-        return dithers.bayer(image, palette, int(dither.removeprefix("bayer")))
-    return dithers.paletteuse(image, palette, dither)
+    return _DITHERS[dither](image, palette)
 
 
 def quantize(

@@ -1,0 +1,94 @@
+"""Makes the API reference: a page for each subpackage, a section for each module, all of them.
+
+A hook of mkdocs (see `mkdocs.yml`). Pages are made from the package's files, so that no module can
+be left out; their text comes from the docstrings, through mkdocstrings.
+
+    python docs/reference_pages.py site
+
+checks a built site: every public name must have a place in it, else they are listed (exit code 1).
+"""
+
+import ast
+import pathlib
+import re
+import sys
+
+PACKAGE = pathlib.Path(__file__).parent.parent / "gif2video_jax"
+TITLES = {
+    "gif2video_jax": "Package",
+    "gifs": "GIFs",
+    "media": "Videos",
+    "ops": "Array functions",
+    "models": "Networks",
+    "restoring": "Restoring",
+    "datasets": "Data",
+    "training": "Training",
+    "evaluation": "Measuring",
+}
+
+
+def modules() -> list[str]:
+    """Every public module with a docstring, by its full name."""
+    names = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ["gif2video_jax", *path.relative_to(PACKAGE).with_suffix("").parts]
+        if parts[-1] == "__init__":
+            parts.pop()
+        if not any(part.startswith("_") for part in parts):
+            names.append(".".join(parts))
+    return names
+
+
+def pages() -> dict[str, str]:
+    """The reference's files and their Markdown."""
+    groups: dict[str, list[str]] = {}
+    for name in modules():
+        parts = name.split(".")
+        is_package = (PACKAGE.parent / name.replace(".", "/")).is_dir()
+        group = parts[1] if len(parts) > 2 or (len(parts) == 2 and is_package) else parts[0]
+        groups.setdefault(group, []).append(name)
+    found = {}
+    for group, names in groups.items():
+        title = TITLES.get(group, group)
+        text = [f"# {title}", ""]
+        for name in names:
+            text += [f"## {name}", "", f"::: {name}", ""]
+        found[f"reference/{group}.md"] = "\n".join(text)
+    return found
+
+
+def public_names() -> list[str]:
+    """Full names of the package's exports, and of all that public modules define publicly."""
+    names = []
+    for module in modules():
+        path = PACKAGE.parent / module.replace(".", "/")
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                names.append(f"{module}.{node.name}")
+    return names
+
+
+def on_files(files, config):
+    """Mkdocs asks which files there are: adds the reference's."""
+    from mkdocs.structure.files import File
+
+    for path, text in pages().items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def main(site: str) -> int:
+    """Looks in a built site for what is missing."""
+    text = "".join(path.read_text("utf-8") for path in pathlib.Path(site).rglob("*.html"))
+    places = set(re.findall(r'id="([\w.]+)"', text))
+    wanted = public_names()
+    missing = [name for name in wanted if name not in places]
+    for name in missing:
+        print(f"{name}: not in the reference", file=sys.stderr)
+    print(f"{len(wanted) - len(missing)} of {len(wanted)} public names are in the reference")
+    return 1 if missing or not wanted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
