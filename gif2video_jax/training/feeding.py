@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 import jax
 import ml_collections
@@ -9,14 +10,12 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.training import examples, interpolation_examples, loader
+from gif2video_jax.training import inputs
 from gif2video_jax.training.interruptions import Decisions
 
 HostBatch = dict[str, np.ndarray]
-EXAMPLES = {
-    "dequantization": examples.DequantizationExamples,
-    "interpolation": interpolation_examples.InterpolationExamples,
-}
+# Task -> what makes its examples from a split, a seed and the fields of `config.data`.
+EXAMPLES: dict[str, Any] = dict(inputs.EXAMPLES)
 
 
 def shardings() -> tuple[NamedSharding, NamedSharding]:
@@ -64,14 +63,16 @@ def make_batches(
             f"config.data.examples_per_batch: expected a multiple of {jax.process_count()} "
             f"processes, got {per_batch}"
         )
+    engine = fields.pop("engine", "auto")
     maker = EXAMPLES[config.task](split=split, seed=seed, **fields)
-    return loader.batches(
+    return inputs.make_batches(
         maker,
         examples_per_batch=per_batch,
         start=start,
         num_workers=num_workers,
         shard=jax.process_index(),
         num_shards=jax.process_count(),
+        engine=engine,
     )
 
 

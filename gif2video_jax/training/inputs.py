@@ -13,6 +13,7 @@ batches.
 """
 
 import collections
+import functools
 import importlib.util
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
@@ -50,13 +51,12 @@ def make_examples(task: str, *, split: str, seed: int, **fields: Any) -> Any:
       seed: two makers of one seed give the same examples.
       **fields: of `config.data`: `source` (or its older name `corpus`), see `sources.open_source`;
         for the task "interpolation", `motion`, "rendered" or "real"; and the attributes of the
-        examples' class. `engine` is left to `make_batches`.
+        examples' class.
 
     Raises:
       InputError: if a field or the data do not serve.
     """
     motion = fields.pop("motion", "")
-    fields.pop("engine", None)
     if (task, motion) not in _MAKERS:
         known = sorted({kind for name, kind in _MAKERS if name == task and kind})
         if not known:
@@ -76,6 +76,12 @@ def make_examples(task: str, *, split: str, seed: int, **fields: Any) -> Any:
         return _MAKERS[task, motion](split=split, seed=seed, **fields)
     except TypeError as error:  # a field that there isn't
         raise InputError(f"config.data: {error}") from None
+
+
+# Task -> what makes its examples: `EXAMPLES[task](split=..., seed=..., **config.data)`.
+EXAMPLES: dict[str, Any] = {
+    task: functools.partial(make_examples, task) for task in sorted({task for task, _ in _MAKERS})
+}
 
 
 def make_batches(
