@@ -3,6 +3,7 @@
 #   make demo          restore the bundled sample; pictures and a video land in out/
 #   make test          lint, types and all tests that need no large extra package
 #   make test-oracles  all tests, those against PyTorch, TensorFlow Datasets, ffmpeg and gifsicle too
+#   make test-long     the tests that take minutes: runs killed at random moments, many devices
 #   make test-wheel    the built wheel in an empty environment builds and loads a data set
 #   make bench         speed and memory
 #   make benchmark     quality beside what people would use instead: tables and pictures in out/
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint test-oracles test-wheel notebooks bench benchmark docs sample clean
+.PHONY: demo test lint test-oracles test-long test-wheel notebooks bench benchmark docs sample clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m gif2video_jax.evaluation.demo --samples data/samples --output out
@@ -34,6 +35,9 @@ lint: $(VENV)/.test
 
 test-oracles: $(VENV)/.oracles
 	GIF2VIDEO_REQUIRE_ORACLES=1 $(BIN)/python -m pytest
+
+test-long: $(VENV)/.oracles
+	GIF2VIDEO_REQUIRE_ORACLES=1 $(BIN)/python -m pytest -m long
 
 test-wheel: | $(VENV)/bin/python
 	$(BIN)/python tests/wheel_check.py
