@@ -24,6 +24,7 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.training import loader
 from gif2video_jax.training.clip_examples import ClipExamples, RealMotionExamples
 from gif2video_jax.training.examples import DequantizationExamples
+from gif2video_jax.training.inpainting_examples import InpaintingExamples
 from gif2video_jax.training.interpolation_examples import InterpolationExamples
 
 ENGINES = ("auto", "grain", "processes")
@@ -35,6 +36,7 @@ _MAKERS: dict[tuple[str, str], Any] = {
     ("interpolation", "rendered"): InterpolationExamples,
     ("interpolation", "real"): RealMotionExamples,
     ("clip_interpolation", ""): ClipExamples,
+    ("inpainting", ""): InpaintingExamples,
 }
 # As many as a run will ever see, and few enough that Grain can count the examples too.
 _NUM_BATCHES = 1 << 40
@@ -173,7 +175,10 @@ class _Examples:
 
 def _grain_batches(dataset: Any, num_workers: int) -> Generator[HostBatch, None, None]:
     import grain
+    from absl import flags
 
+    if not flags.FLAGS.is_parsed():  # outside of absl's programs; Grain's workers look at them
+        flags.FLAGS.mark_as_parsed()
     # Workers, not threads: making examples holds the interpreter's lock.
     options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
     iterable = dataset.to_iter_dataset(options)
