@@ -87,6 +87,12 @@ class ToyTask:
         error = jnp.mean(jnp.square(self._predict(state.average, batch["x"]) - batch["y"]))
         return {"error": error}
 
+    def generate(self, params, model_state, extra, batch, *, train):
+        return self._predict(params, batch["x"]), model_state
+
+    def pairs(self, result, batch):
+        return {"image": result}, {"image": batch["y"]}
+
     def pictures(self, state, batch):
         shade = jnp.tanh(batch["x"])[:, None, None, :] * jnp.ones((1, 4, 5, 1))
         return {"gif": shade, "truth": -shade}
