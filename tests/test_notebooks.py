@@ -131,3 +131,43 @@ def test_something_else_than_a_repository_is_refused(address, capsys):
     assert main([]) == 2
     for path in NOTEBOOKS:
         assert (folder / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.fixture
+def run_install(monkeypatch):
+    """Runs the install cell of a notebook with everything that it would start recorded."""
+
+    def run(path, *, installed, programs=(), answer="", address=""):
+        started = []
+        spec = object() if installed else None
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+        monkeypatch.setattr("shutil.which", lambda name: name if name in programs else None)
+        monkeypatch.setattr("glob.glob", lambda pattern: [])
+        monkeypatch.setattr("subprocess.run", lambda command, check: started.append(command))
+        code = code_of(path)[0].replace('REPOSITORY = ""', f'REPOSITORY = "{address}"')
+        exec(compile(code, path.name, "exec"), {"input": lambda question: answer})
+        monkeypatch.undo()
+        return started
+
+    return run
+
+
+@by_name(NOTEBOOKS)
+def test_the_install_cell_does_nothing_where_the_package_is(path, run_install):
+    assert run_install(path, installed=True) == []
+
+
+def test_the_install_cell_clones_and_installs(run_install):
+    path = FOLDER / "4_train_in_five_minutes.ipynb"
+    clone, install = run_install(path, installed=False, address="https://a.example/b/c")
+    assert clone[:2] == ["git", "clone"] and "https://a.example/b/c" in clone
+    assert clone[-1] == "gif2video_jax_source"
+    assert "jax" in install and "./gif2video_jax_source[train]" in install
+
+
+def test_the_install_cell_asks_for_the_address_and_takes_jax_for_the_gpu(run_install):
+    started = run_install(
+        NOTEBOOKS[0], installed=False, answer="https://a.example/d", programs=["nvidia-smi"]
+    )
+    assert "https://a.example/d" in started[0]
+    assert "jax[cuda12]" in started[1] and "./gif2video_jax_source" in started[1]
