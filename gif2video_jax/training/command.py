@@ -3,6 +3,7 @@
 import logging
 import sys
 
+import ml_collections
 from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
@@ -69,11 +70,24 @@ def _parse(arguments: list[str]) -> list[str]:
         if values.config is None or values.workdir is None:
             missing = [f"--{name}" for name in ("config", "workdir") if values[name].value is None]
             raise InputError(f"give {' and '.join(missing)}: {_USAGE}")
+        if not isinstance(values.config, ml_collections.ConfigDict):
+            raise InputError(f"--config: there is no such file: {_config_path(arguments)}")
     except Exception as error:  # a config file is code, which fails as it likes
         text = " ".join(str(error).split())
-        if not isinstance(error, InputError):
-            kind = "" if isinstance(error, flags.Error) else f"{type(error).__name__}: "
-            text = f"{kind}{text}"
+        if isinstance(error, AttributeError | KeyError):
+            text = f"the config has no such field: {text}"
+        elif not isinstance(error, InputError | flags.Error):
+            text = f"{type(error).__name__}: {text}"
         print(f"train: {text[:400]}", file=sys.stderr)
         sys.exit(1)
     return rest
+
+
+def _config_path(arguments: list[str]) -> str:
+    """What was given as --config; the flag itself does not keep it."""
+    found = ""
+    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, is_set, value = argument.lstrip("-").partition("=")
+        if name == "config":
+            found = value if is_set else after
+    return found

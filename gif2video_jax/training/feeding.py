@@ -58,7 +58,7 @@ def make_batches(
         seed = 1_000_003
         if "drawn_share" in fields:
             fields["drawn_share"] = 0.0
-    if per_batch % jax.process_count():
+    if per_batch < 1 or per_batch % jax.process_count():
         raise InputError(
             f"config.data.examples_per_batch: expected a multiple of {jax.process_count()} "
             f"processes, got {per_batch}"
@@ -105,8 +105,12 @@ class Batches:
         """
         try:
             return next(self._batches)
-        except BrokenProcessPool:
+        except Exception as error:  # Grain's workers end in other ways than ours
+            if isinstance(error, InputError):
+                raise
             if not decisions.interrupted():
+                if not isinstance(error, BrokenProcessPool):
+                    raise
                 raise InputError(
                     "a data worker was ended, perhaps for want of memory; start the same command "
                     "again, or give it fewer --config.num_workers"

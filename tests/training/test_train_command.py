@@ -1,0 +1,153 @@
+"""The command as a user meets it: progress, exit codes, and one line for each mistake."""
+
+import json
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.training import toy
+from tests.training.runs import arrays_of, rows, same, steps_saved, without_timing
+from tests.training.small_configs import small_config, write_config
+
+ROOT = pathlib.Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+
+
+def start(*arguments: str, module: str = "tests.training.toy", **options) -> subprocess.Popen:
+    """The training command, with the toy task."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        **options,
+    )
+
+
+def finish(process: subprocess.Popen) -> tuple[int, list[str]]:
+    """Exit code and lines of standard error; nothing is on standard output."""
+    output, errors = process.communicate(timeout=300)
+    assert output == ""
+    return process.returncode, errors.splitlines()
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "config.py"
+    return write_config(path, json.loads(toy.get_config().to_json()))
+
+
+def test_progress_is_told_and_sigterm_saves_and_exits_0(config, tmp_path):
+    """Then the same command goes on, and ends as a run that was never stopped."""
+    arguments = [f"--config={config}", "--config.num_steps=4000", "--config.log_every=1"]
+    stopped = start(*arguments, f"--workdir={tmp_path / 'run'}")
+    for line in stopped.stderr:
+        if "steps/s" in line:
+            break
+    stopped.send_signal(signal.SIGTERM)
+    code, lines = finish(stopped)
+    assert code == 0, lines
+    (saved,) = steps_saved(tmp_path / "run")
+    assert 1 <= saved < 4000
+    assert f"stopped at step {saved}, which is saved" in lines[-1]
+    assert all("step" in line for line in lines), lines
+    assert rows(tmp_path / "run")[-1]["step"] == saved
+    arguments[1] = f"--config.num_steps={saved + 20}"
+    both = [start(*arguments, f"--workdir={tmp_path / name}") for name in ("run", "whole")]
+    for process in both:
+        code, lines = finish(process)
+        assert code == 0, lines
+    assert "resumed" not in lines[0] and "4 parameters" in lines[0]
+    assert same(arrays_of(tmp_path / "run"), arrays_of(tmp_path / "whole"))
+    assert [r for r in without_timing(tmp_path / "run") if r["step"] > saved] == [
+        r for r in without_timing(tmp_path / "whole") if r["step"] > saved
+    ]
+
+
+def allow_files_of(size: int):
+    """What a full disk is like, without one: no file grows beyond `size` bytes."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_each_mistake_is_one_line_and_exit_code_1(config, tmp_path):
+    """All at once, for most of their time is the start of Python."""
+    corpus = tmp_path / "none.zip"
+    real = write_config(tmp_path / "real.py", small_config(str(corpus)))
+    broken = tmp_path / "broken.py"
+    broken.write_text("def get_config(:\n")
+    (tmp_path / "lock").mkdir()
+    run = f"--workdir={tmp_path / 'run'}"
+    real_module = {"module": "gif2video_jax.training.train"}
+    cases = {
+        "give --config and --workdir: python -m gif2video_jax.training.train --config=FILE": start(
+            **real_module
+        ),
+        "give --workdir: python": start(f"--config={config}"),
+        "--config: there is no such file: no_such.py": start("--config=no_such.py", run),
+        "SyntaxError": start(f"--config={broken}", run),
+        "the config has no such field: \"'colour'\"": start(f"--config={config}", run, "--config.colour=3"),
+        f"{corpus}: no such packed corpus": start(f"--config={real}", run, **real_module),
+        "cannot write to this --workdir": start(f"--config={config}", f"--workdir={tmp_path}"),
+        "give --coordinator, --num_processes and --process_id together": start(
+            f"--config={config}", run, "--num_processes=2"
+        ),
+        "config.data.examples_per_batch": start(
+            f"--config={config}", run, "--config.data.examples_per_batch=0"
+        ),
+    }
+    for wanted, process in cases.items():
+        code, lines = finish(process)
+        assert code == 1, (wanted, lines)
+        assert len(lines) == 1 and lines[0].startswith("train: "), (wanted, lines)
+        assert wanted in lines[0], (wanted, lines)
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [(100, "cannot be written"), (1500, "a checkpoint could not be saved")],
+)
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoints(config, tmp_path, size, wanted):
+    """First room for a run of one step, then files that may only be small."""
+    workdir = f"--workdir={tmp_path / 'run'}"
+    code, lines = finish(start(f"--config={config}", workdir, "--config.num_steps=1"))
+    assert code == 0, lines
+    before = arrays_of(tmp_path / "run", 1)
+    code, lines = finish(
+        start(
+            f"--config={config}",
+            workdir,
+            "--config.log_every=1000",
+            "--config.evaluate_every=1000",
+            preexec_fn=allow_files_of(size),
+        )
+    )
+    assert code == 1 and wanted in lines[-1], lines
+    assert lines[-1].startswith("train: ") and "File too large" in lines[-1]
+    assert not any("Traceback" in line for line in lines), lines
+    assert steps_saved(tmp_path / "run") == [1]
+    assert same(arrays_of(tmp_path / "run", 1), before)
+    code, lines = finish(start(f"--config={config}", workdir))
+    assert code == 0 and steps_saved(tmp_path / "run")[-1] == 8, lines
+
+
+def test_a_second_run_is_refused_until_the_first_is_gone(config, tmp_path):
+    """However it went: here by SIGKILL."""
+    arguments = [f"--config={config}", f"--workdir={tmp_path}", "--config.num_steps=100000"]
+    first = start(*arguments)
+    for line in first.stderr:
+        if "steps/s" in line:
+            break
+    code, lines = finish(start(*arguments))
+    assert code == 1 and len(lines) == 1
+    assert f"another run is training there (process {first.pid} on " in lines[0]
+    first.kill()
+    first.communicate()
+    code, lines = finish(start(*arguments[:2], "--config.num_steps=1"))
+    assert code == 0, lines
