@@ -216,7 +216,8 @@ class TfdsSource(Source):
                 f"{', '.join(TFDS_DATASETS)} and a config such as g32_dither"
             )
         try:
-            builder = tfds.builder(self._name)
+            # TFDS itself looks at the variable only when it is imported.
+            builder = tfds.builder(self._name, data_dir=os.environ.get("TFDS_DATA_DIR"))
         except ValueError as error:
             raise InputError(f"tfds:{self._name}: {error}") from None
         if not (builder.data_path / "dataset_info.json").exists():

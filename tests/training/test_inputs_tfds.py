@@ -44,10 +44,7 @@ def built(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def data_dir(built, monkeypatch):
-    original = tfds.builder
-    monkeypatch.setattr(
-        tfds, "builder", lambda name, **options: original(name, data_dir=str(built[0]), **options)
-    )
+    monkeypatch.setenv("TFDS_DATA_DIR", str(built[0]))
 
 
 def test_stored_frames_are_the_readers(built):
