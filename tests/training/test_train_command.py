@@ -92,7 +92,7 @@ def test_each_mistake_is_one_line_and_exit_code_1(config, tmp_path):
         "give --workdir: python": start(f"--config={config}"),
         "--config: there is no such file: no_such.py": start("--config=no_such.py", run),
         "SyntaxError": start(f"--config={broken}", run),
-        "the config has no such field: \"'colour'\"": start(f"--config={config}", run, "--config.colour=3"),
+        "the config has no such field": start(f"--config={config}", run, "--config.colour=3"),
         f"{corpus}: no such packed corpus": start(f"--config={real}", run, **real_module),
         "cannot write to this --workdir": start(f"--config={config}", f"--workdir={tmp_path}"),
         "give --coordinator, --num_processes and --process_id together": start(
