@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gif2video_jax.models.ccdnet import CCDNet, CCDNet1
+from gif2video_jax.models.combcn import CombCN
 from gif2video_jax.models.discriminator import Discriminator
 from gif2video_jax.models.superslomo import SuperSlomo
 from gif2video_jax.models.unet import UNet
@@ -17,6 +18,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "ccdnet": CCDNet,
     "superslomo": SuperSlomo,
     "discriminator": Discriminator,
+    "combcn": CombCN,
 }
 
 
@@ -75,6 +77,9 @@ def _smallest_inputs(module: nn.Module) -> tuple[jax.ShapeDtypeStruct, ...]:
         # Far enough for five convolutions of 4x4, four pixels of the last one's input.
         size = 2 ** (len(module.channels) + 2)
         return (_array(1, size, size, 3), _array(1, size, size, 3))
+    if isinstance(module, CombCN):
+        video = (1, module.time_multiple, module.multiple, module.multiple)
+        return (_array(*video, 3), _array(*video, 1))
     if not isinstance(module, CCDNet1 | CCDNet | SuperSlomo):
         raise ValueError(f"module: expected one of {', '.join(MODELS)}, got {module}")
     size = UNet(out_channels=3, **module.unet).multiple

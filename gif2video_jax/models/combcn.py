@@ -1,0 +1,543 @@
+"""CombCN: video inpainting by a coarse volume that guides a fine network for each frame.
+
+After Wang, Huang, Han, Wang, "Video Inpainting by Jointly Learning Temporal Structure and Spatial
+Details", AAAI 2019 (arXiv 1806.08482). Stages:
+
+  1. Fill: hole pixels take the training set's mean colour (the paper's), or a guess from what is
+     around them (`fill`).
+  2. 3DCN (`VolumeNetwork`): completes all frames at 1/`ratio` of the size as one volume.
+  3. 2D network (`FrameNetwork`): completes each frame at full size. The 3DCN's frame goes through
+     two convolutions, whose results are added to the first and to the last layer of its size. With
+     `guidance=False` this is all of it: the paper's 2D baseline.
+
+Videos are (n, t, h, w, 3) RGB in [-1, 1]; masks (n, t, h, w, 1) hold 1 in holes. Height and width
+are multiples of `CombCN.multiple`, frames of `CombCN.time_multiple` (1 unless time is strided).
+Known pixels of the result are not those of the input: whoever shows it copies them.
+
+The layers' tables and figure 2 give kernels, strides, channels and skips. Skips concatenate, and
+guidance is added before that. The paper says of time neither the kernel's size (here that of space;
+3 in the transposed layers, so that the number of frames stays) nor, of guidance, the kernel (3).
+Zero padding is symmetric, as PyTorch's.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
+from gif2video_jax.ops.image import resize_bilinear
+
+NORMS = ("batch", "none")
+FILLS = ("mean", "smooth", "video")
+COMPOSITIONS = ("direct", "residual")
+
+# Of each strided layer of the 2D network: how far its output is scaled down, and which later
+# layer's output is the last of that size.
+_LAST_OF_RATIO = {2: (2, 14), 4: (4, 12)}
+
+
+class Completion(NamedTuple):
+    """What CombCN makes of a video.
+
+    Attributes:
+      frames: completed at full size by the 2D network, (n, k, h, w, 3): all, or those asked for.
+      volume: completed by the 3DCN, (n, t, h/ratio, w/ratio, 3); None without guidance.
+      small_mask: 1 where a pixel of `volume` touches a hole; None without guidance.
+    """
+
+    frames: Float[Array, "n k h w 3"]
+    volume: Float[Array, "n t h2 w2 3"] | None
+    small_mask: Float[Array, "n t h2 w2 1"] | None
+
+
+class Layer(nn.Module):
+    """A convolution in space and time, or a transposed one, with normalisation and activation.
+
+    Attributes:
+      channels: of the output.
+      kernel_size: in space; 4 if transposed, else odd.
+      time_kernel: in time; 1 for a 2D layer.
+      stride: in space; 2 if transposed.
+      time_stride: in time; 2 with a transposed layer needs a `time_kernel` of 4.
+      dilation: in space.
+      transposed: enlarges by the stride.
+      norm: "batch" (PyTorch's eps and momentum; no bias before it, which would have no gradient)
+        or "none".
+      negative_slope: of the activation; 0 is ReLU, 1 none.
+      residual: adds the first input where its shape allows.
+      scale: of the initial kernel's variance.
+      dtype: of the arithmetic; parameters are float32.
+    """
+
+    channels: int
+    kernel_size: int
+    time_kernel: int = 1
+    stride: int = 1
+    time_stride: int = 1
+    dilation: int = 1
+    transposed: bool = False
+    norm: str = "none"
+    negative_slope: float = 0.0
+    residual: bool = False
+    scale: float = 2.0
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self,
+        inputs: Sequence[Float[Array, "n t h w _"]],
+        train: bool = False,
+        guidance: Float[Array, "n t h2 w2 channels"] | None = None,
+    ) -> Float[Array, "n t2 h2 w2 channels"]:
+        """Applies the layer to the concatenation of `inputs`; `guidance` is added at the end."""
+        sizes = [x.shape[-1] for x in inputs]
+        side = self.kernel_size
+        # Of a transposed kernel each output pixel sees one weight in `stride` on each axis.
+        seen = (self.stride**2 * self.time_stride) if self.transposed else 1
+        kernel = self.param(
+            "kernel",
+            nn.initializers.variance_scaling(self.scale * seen, "fan_in", "truncated_normal"),
+            (self.time_kernel, side, side, sum(sizes), self.channels),
+        )
+        *arrays, kernel = nn.dtypes.promote_dtype(*inputs, kernel, dtype=self.dtype)
+        parts = jnp.split(kernel, np.cumsum(sizes)[:-1], axis=3)
+        results = [self._convolve(x, part) for x, part in zip(arrays, parts, strict=True)]
+        x = sum(results[1:], results[0])
+        if self.norm == "batch":
+            x = nn.BatchNorm(
+                use_running_average=not train,
+                momentum=0.9,
+                epsilon=1e-5,
+                dtype=self.dtype,
+                name="norm",
+            )(x)
+        else:
+            x = x + self.param("bias", nn.initializers.zeros, (self.channels,)).astype(x.dtype)
+        if self.negative_slope != 1:
+            x = nn.leaky_relu(x, self.negative_slope)
+        if self.residual and x.shape == inputs[0].shape:
+            x = x + arrays[0]
+        return x if guidance is None else x + guidance.astype(x.dtype)
+
+    def _convolve(self, x, kernel):
+        """Space as 2D convolutions, one for each step of the kernel in time; then their sum.
+
+        The same function as a 3D convolution, and on a CPU with its gradient 3 to 6 times faster.
+        """
+        n, t, h, w, c = x.shape
+        steps = kernel.shape[0]
+        flat = kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:4], -1)
+        images = x.reshape(n * t, h, w, c)
+        if self.transposed:
+            images = _enlarge(images, flat)
+        else:
+            edge = self.dilation * (self.kernel_size - 1) // 2
+            images = jax.lax.conv_general_dilated(
+                images,
+                flat,
+                (self.stride, self.stride),
+                [(edge, edge), (edge, edge)],
+                rhs_dilation=(self.dilation, self.dilation),
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            )
+        terms = images.reshape(n, t, *images.shape[1:3], steps, -1)
+        if steps == 1:
+            return terms[..., 0, :]
+        if self.transposed and self.time_stride > 1:
+            return _spread_in_time(terms, self.time_stride)
+        return _sum_in_time(terms, self.time_stride)
+
+
+class VolumeNetwork(nn.Module):
+    """The 3DCN: completes all frames of a small video as one volume.
+
+    Attributes:
+      base_channels: of the first layer; 16 in the paper.
+      dilations: of layers 5 to 7.
+      stride_time: strides act in time too (an ablation of the paper).
+      norm: see `Layer`.
+      negative_slope: see `Layer`.
+      residual: see `Layer`.
+      head_scale: of the last layer's initial variance.
+      dtype: see `Layer`.
+    """
+
+    base_channels: int = 16
+    dilations: Sequence[int] = (2, 4, 8)
+    stride_time: bool = False
+    norm: str = "batch"
+    negative_slope: float = 0.0
+    residual: bool = False
+    head_scale: float = 1.0
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "n t h w c"], train: bool = False
+    ) -> Float[Array, "n t h w 3"]:
+        """Completes; h and w are multiples of 4, and t too if time is strided."""
+        base = self.base_channels
+        outputs: list[Any] = [x]
+
+        def layer(number, channels, kernel_size=3, *, stride=1, dilation=1, skip=None):
+            transposed = kernel_size == 4
+            time_stride = stride if self.stride_time else 1
+            keeps = self.residual and not transposed and stride == 1
+            inputs = [outputs[-1]] if skip is None else [outputs[-1], outputs[skip]]
+            outputs.append(
+                Layer(
+                    channels=channels,
+                    kernel_size=kernel_size,
+                    time_kernel=3 if transposed and time_stride == 1 else kernel_size,
+                    stride=stride,
+                    time_stride=time_stride,
+                    dilation=dilation,
+                    transposed=transposed,
+                    norm=self.norm,
+                    negative_slope=self.negative_slope,
+                    residual=self.residual,
+                    scale=0.5 if keeps and inputs[0].shape[-1] == channels else 2.0,
+                    dtype=self.dtype,
+                    name=f"layer_{number}",
+                )(inputs, train)
+            )
+
+        layer(1, base, 5)
+        layer(2, 2 * base, stride=2)
+        layer(3, 4 * base)
+        layer(4, 8 * base, stride=2)
+        for number, dilation in enumerate(self.dilations, start=5):
+            layer(number, 16 * base, dilation=dilation)
+        layer(8, 8 * base)
+        layer(9, 4 * base, 4, stride=2, skip=4)
+        layer(10, 2 * base, skip=3)
+        layer(11, base, 4, stride=2, skip=2)
+        last = Layer(
+            3,
+            3,
+            time_kernel=3,
+            negative_slope=1.0,
+            scale=self.head_scale,
+            dtype=self.dtype,
+            name="layer_12",
+        )
+        return last([outputs[11]]).astype(jnp.float32)
+
+
+class FrameNetwork(nn.Module):
+    """The 2D network: completes each frame by itself.
+
+    Attributes:
+      base_channels: of the first layer; 64 in the paper.
+      dilations: of layers 7 to 10.
+      norm: see `Layer`.
+      negative_slope: see `Layer`.
+      residual: see `Layer`.
+      head_scale: of the last layer's initial variance.
+      dtype: see `Layer`.
+    """
+
+    base_channels: int = 64
+    dilations: Sequence[int] = (2, 4, 8, 16)
+    norm: str = "batch"
+    negative_slope: float = 0.0
+    residual: bool = False
+    head_scale: float = 1.0
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "n t h w c"],
+        guide: Float[Array, "n t h2 w2 3"] | None = None,
+        train: bool = False,
+    ) -> Float[Array, "n t h w 3"]:
+        """Completes; h and w are multiples of 4. `guide` holds the 3DCN's frames, 1/2 or 1/4."""
+        base = self.base_channels
+        outputs: list[Any] = [x]
+        guided = () if guide is None else _LAST_OF_RATIO[x.shape[2] // guide.shape[2]]
+
+        def layer(number, channels, kernel_size=3, *, stride=1, dilation=1, skip=None):
+            keeps = self.residual and stride == 1
+            inputs = [outputs[-1]] if skip is None else [outputs[-1], outputs[skip]]
+            guidance = None
+            if number in guided:
+                name = f"guidance_{1 + guided.index(number)}"
+                guidance = Layer(channels, 3, negative_slope=1.0, dtype=self.dtype, name=name)(
+                    [guide]
+                )
+            outputs.append(
+                Layer(
+                    channels=channels,
+                    kernel_size=kernel_size,
+                    stride=stride,
+                    dilation=dilation,
+                    transposed=kernel_size == 4,
+                    norm=self.norm,
+                    negative_slope=self.negative_slope,
+                    residual=self.residual,
+                    scale=0.5 if keeps and inputs[0].shape[-1] == channels else 2.0,
+                    dtype=self.dtype,
+                    name=f"layer_{number}",
+                )(inputs, train, guidance)
+            )
+
+        layer(1, base, 5)
+        layer(2, 2 * base, stride=2)
+        layer(3, 2 * base)
+        layer(4, 4 * base, stride=2)
+        layer(5, 4 * base)
+        layer(6, 4 * base)
+        for number, dilation in enumerate(self.dilations, start=7):
+            layer(number, 4 * base, dilation=dilation, skip=7 if number == 10 else None)
+        layer(11, 4 * base, skip=6)
+        layer(12, 4 * base, skip=5)
+        layer(13, 2 * base, 4, stride=2, skip=4)
+        layer(14, 2 * base, skip=3)
+        layer(15, base, 4, stride=2, skip=2)
+        layer(16, base // 2, skip=1)
+        last = Layer(
+            3, 3, negative_slope=1.0, scale=self.head_scale, dtype=self.dtype, name="layer_17"
+        )
+        return last([outputs[16]]).astype(jnp.float32)
+
+
+class CombCN(nn.Module):
+    """Both networks; see the head of this file. The defaults are the paper's.
+
+    Attributes:
+      base_channels: of the 2D network's first layer.
+      volume_channels: of the 3DCN's first layer.
+      dilations: of the 2D network's layers 7 to 10; for a network that is trained on smaller
+        images than the paper's 128 pixels smaller ones, or their outer weights never see anything.
+      volume_dilations: of the 3DCN's layers 5 to 7.
+      ratio: of the full size to the 3DCN's; 2 (the paper's) or 4.
+      guidance: whether there is a 3DCN.
+      stride_time: see `VolumeNetwork`.
+      fill: what the networks see in holes: "mean" (`mean_color`, the paper's), "smooth" (a smooth
+        continuation of what is around), or "video" (what other frames show at that place, else
+        smooth; the networks also see where that is so, a fifth channel).
+      mean_color: RGB in [-1, 1].
+      composition: "direct" (the paper's), or "residual": the networks' outputs are added to the
+        fill, and the 2D network's to what the 3DCN added, too; a network of few parameters starts
+        close to a sensible answer.
+      norm: see `Layer`.
+      negative_slope: see `Layer`.
+      residual_layers: see `Layer.residual`.
+      dtype: of the arithmetic, or its name.
+    """
+
+    base_channels: int = 64
+    volume_channels: int = 16
+    dilations: Sequence[int] = (2, 4, 8, 16)
+    volume_dilations: Sequence[int] = (2, 4, 8)
+    ratio: int = 2
+    guidance: bool = True
+    stride_time: bool = False
+    fill: str = "mean"
+    mean_color: Sequence[float] = (0.0, 0.0, 0.0)
+    composition: str = "direct"
+    norm: str = "batch"
+    negative_slope: float = 0.0
+    residual_layers: bool = False
+    dtype: Any = None
+
+    def __post_init__(self):
+        """Rejects fields that are not to be had."""
+        super().__post_init__()
+        for name, choices in (("norm", NORMS), ("fill", FILLS), ("composition", COMPOSITIONS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name}: expected one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        if self.ratio not in _LAST_OF_RATIO:
+            raise ValueError(f"ratio: expected 2 or 4, got {self.ratio}")
+        for name, count in (("dilations", 4), ("volume_dilations", 3)):
+            if len(getattr(self, name)) != count or min(getattr(self, name)) < 1:
+                raise ValueError(
+                    f"{name}: expected {count} whole numbers of 1 or more, "
+                    f"got {tuple(getattr(self, name))}"
+                )
+        if self.base_channels < 2 or self.volume_channels < 1:
+            raise ValueError(
+                "base_channels and volume_channels: expected at least 2 and 1, "
+                f"got {self.base_channels} and {self.volume_channels}"
+            )
+
+    @property
+    def multiple(self) -> int:
+        """Height and width are multiples of it."""
+        return 4 * self.ratio if self.guidance else 4
+
+    @property
+    def time_multiple(self) -> int:
+        """The number of frames is a multiple of it."""
+        return 4 if self.guidance and self.stride_time else 1
+
+    def setup(self):
+        """Makes both networks."""
+        common = {
+            "norm": self.norm,
+            "negative_slope": self.negative_slope,
+            "residual": self.residual_layers,
+            "head_scale": 1.0 if self.composition == "direct" else 0.02,
+            "dtype": None if self.dtype is None else jnp.dtype(self.dtype),
+        }
+        if self.guidance:
+            self.volume = VolumeNetwork(
+                self.volume_channels,
+                dilations=self.volume_dilations,
+                stride_time=self.stride_time,
+                **common,
+            )
+        self.frame = FrameNetwork(self.base_channels, dilations=self.dilations, **common)
+
+    def __call__(
+        self,
+        video: Float[Array | np.ndarray, "n t h w 3"],
+        mask: Float[Array | np.ndarray, "n t h w 1"],
+        train: bool = False,
+        frames: Int[Array, " k"] | None = None,
+        train_volume: bool | None = None,
+    ) -> Completion:
+        """Completes a video.
+
+        Args:
+          video: in [-1, 1]; what it holds in holes does not matter.
+          mask: 1 in holes, else 0.
+          train: BatchNorm uses and updates batch statistics.
+          frames: which frames the 2D network completes; None for all.
+          train_volume: the same as `train` for the 3DCN alone; None for the same as there.
+
+        Raises:
+          ValueError: if shapes do not match, or are no multiples of what the networks need.
+        """
+        self._check(video.shape, mask.shape)
+        video, mask = jnp.asarray(video), jnp.asarray(mask)
+        inputs = self._filled(video, mask)
+        added, small = None, Completion(video, None, None)
+        if self.guidance:
+            small = self._complete_volume(inputs, train if train_volume is None else train_volume)
+            assert small.volume is not None
+            added = small.volume - _shrink(inputs[..., :3], self.ratio)
+        guide = small.volume
+        if frames is not None:
+            inputs = inputs[:, frames]
+            guide = None if guide is None else guide[:, frames]
+            added = None if added is None else added[:, frames]
+        result = self.frame(inputs, guide, train)
+        if self.composition == "residual":
+            result = result + inputs[..., :3]
+            if added is not None:
+                result = result + _grow(added, inputs.shape)
+        return small._replace(frames=result)
+
+    def complete_volume(
+        self,
+        video: Float[Array | np.ndarray, "n t h w 3"],
+        mask: Float[Array | np.ndarray, "n t h w 1"],
+        train: bool = False,
+    ) -> Completion:
+        """The 3DCN alone; `frames` of the result is its volume.
+
+        Raises:
+          ValueError: as a call does; without guidance there is no 3DCN.
+        """
+        if not self.guidance:
+            raise ValueError("guidance: expected True, since there is no 3DCN without")
+        self._check(video.shape, mask.shape)
+        inputs = self._filled(jnp.asarray(video), jnp.asarray(mask))
+        return self._complete_volume(inputs, train)
+
+    def _complete_volume(self, inputs, train: bool) -> Completion:
+        small = _shrink(inputs, self.ratio)
+        # A small pixel that touches a hole is one.
+        mask = jnp.ceil(small[..., 3:4])
+        small = small.at[..., 3:4].set(mask)
+        volume = self.volume(small, train)
+        if self.composition == "residual":
+            volume = volume + small[..., :3]
+        return Completion(volume, volume, mask)
+
+    def _filled(self, video, mask):
+        """RGB with holes filled, the mask, and what `fill` adds."""
+        known = 1.0 - mask
+        if self.fill == "mean":
+            color = jnp.asarray(self.mean_color, video.dtype)
+            return jnp.concatenate([video * known + color * mask, mask], axis=-1)
+        seen = known
+        if self.fill == "video":
+            video, seen = fill_from_other_frames(video, known)
+        flat = [x.reshape(-1, *x.shape[2:]) for x in (video, seen)]
+        video = fill_smoothly(*flat).reshape(video.shape)
+        extra = [1.0 - seen] if self.fill == "video" else []
+        return jnp.concatenate([video, mask, *extra], axis=-1)
+
+    def _check(self, video: tuple[int, ...], mask: tuple[int, ...]) -> None:
+        if mask != (*video[:4], 1):
+            raise ValueError(f"mask: expected shape {(*video[:4], 1)}, got {mask}")
+        if video[1] % self.time_multiple or video[2] % self.multiple or video[3] % self.multiple:
+            raise ValueError(
+                f"video: expected a multiple of {self.time_multiple} frames and of {self.multiple} "
+                f"pixels a side, got {video[1]} frames of {video[2]} x {video[3]}; pad it"
+            )
+
+
+def _enlarge(
+    images: Float[Array, "n h w c"], kernel: Float[Array, "4 4 c o"]
+) -> Float[Array, "n 2*h 2*w o"]:
+    """A transposed convolution of 4x4 and stride 2 as PyTorch's with padding 1.
+
+    `out[2 y + i - 1] += image[y] kernel[i]` on both axes. Each output pixel sees 2x2 inputs: one
+    2x2 convolution makes the four outputs of a block, whose gradient is fast on a CPU.
+    """
+    n, h, w, channels = images.shape
+    taps = np.array([[3, 1], [2, 0]])  # of the output at 2 y, and of that at 2 y + 1
+    blocks = kernel[taps][:, :, taps]  # (row, row tap, column, column tap, c, o)
+    blocks = blocks.transpose(1, 3, 4, 0, 2, 5).reshape(2, 2, channels, -1)
+    padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    results = jax.lax.conv_general_dilated(
+        padded, blocks, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    ).reshape(n, h + 1, w + 1, 2, 2, -1)
+    rows = jnp.stack([results[:, i : i + h, :, i] for i in range(2)], axis=2)
+    both = jnp.stack([rows[:, :, :, i : i + w, i] for i in range(2)], axis=4)
+    return both.reshape(n, 2 * h, 2 * w, -1)
+
+
+def _sum_in_time(terms: Float[Array, "n t h w k c"], stride: int) -> Float[Array, "n t2 h w c"]:
+    """`out[i] = sum over k of terms[stride i + k - (K - 1) // 2, k]`, zero outside."""
+    num_frames, steps = terms.shape[1], terms.shape[4]
+    edge = (steps - 1) // 2
+    padding = [(0, 0)] * terms.ndim
+    padding[1] = (edge, edge)
+    padded = jnp.pad(terms, padding)
+    parts = [padded[:, k : k + num_frames : stride, ..., k, :] for k in range(steps)]
+    return sum(parts[1:], parts[0])
+
+
+def _spread_in_time(terms: Float[Array, "n t h w k c"], stride: int) -> Float[Array, "n t2 h w c"]:
+    """`out[stride i + k - 1] += terms[i, k]`: a transposed convolution of 4 frames, stride 2."""
+    n, num_frames, h, w, steps, c = terms.shape
+    result = jnp.zeros((n, stride * num_frames + 2, h, w, c), terms.dtype)
+    for k in range(steps):
+        result = result.at[:, k : k + stride * num_frames : stride].add(terms[..., k, :])
+    return result[:, 1:-1]
+
+
+def _shrink(video: Float[Array, "n t h w c"], ratio: int) -> Float[Array, "n t h2 w2 c"]:
+    """Means of ratio x ratio pixels."""
+    n, t, h, w, c = video.shape
+    blocks = video.reshape(n, t, h // ratio, ratio, w // ratio, ratio, c)
+    return blocks.mean(axis=(3, 5))
+
+
+def _grow(video: Float[Array, "n t h w c"], shape: Sequence[int]) -> Float[Array, "n t h2 w2 c"]:
+    """Bilinearly up to the height and width of `shape`."""
+    n, t, h, w, c = video.shape
+    flat = resize_bilinear(video.reshape(n * t, h, w, c), shape[2], shape[3], align_corners=False)
+    return flat.reshape(n, t, *shape[2:4], c)
