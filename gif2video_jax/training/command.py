@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Any
 
 import ml_collections
 from absl import app, flags
@@ -38,6 +39,7 @@ def main() -> int:
     LOGGER.propagate = False
     if not values["verbosity"].present:  # Orbax tells about each file it writes
         absl_logging.set_verbosity(absl_logging.WARNING)
+    sys.excepthook = _without_echoes
     joined = False
     try:
         joined = distributed.initialize(
@@ -58,6 +60,15 @@ def main() -> int:
         print("train: interrupted; nothing more is saved", file=sys.stderr, flush=True)
         return 130
     return 0
+
+
+def _without_echoes(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Leaves out what TensorStore's threads print, array by array, when a save has failed.
+
+    Orbax has closed their event loop by then; the failure itself is raised, and told once.
+    """
+    if not (kind is RuntimeError and str(error) == "Event loop is closed"):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _parse(arguments: list[str]) -> list[str]:

@@ -3,11 +3,12 @@
 import json
 import os
 import pathlib
-import resource
 import signal
+import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.training import toy
@@ -18,16 +19,22 @@ ROOT = pathlib.Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
 
 
-def start(*arguments: str, module: str = "tests.training.toy", **options) -> subprocess.Popen:
-    """The training command, with the toy task."""
+def start(
+    *arguments: str, module: str = "tests.training.toy", file_size: int | None = None
+) -> subprocess.Popen:
+    """The training command, with the toy task.
+
+    With a `file_size`, no file grows beyond so many bytes: what a full disk is like, without one.
+    """
+    limit = file_size and f"resource.setrlimit(resource.RLIMIT_FSIZE, ({file_size},) * 2);"
+    script = f"import os, resource, sys; {limit or ''} os.execv(sys.executable, sys.argv[1:])"
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, "-c", script, sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env=ENVIRONMENT,
-        **options,
     )
 
 
@@ -69,11 +76,6 @@ def test_progress_is_told_and_sigterm_saves_and_exits_0(config, tmp_path):
     assert [r for r in without_timing(tmp_path / "run") if r["step"] > saved] == [
         r for r in without_timing(tmp_path / "whole") if r["step"] > saved
     ]
-
-
-def allow_files_of(size: int):
-    """What a full disk is like, without one: no file grows beyond `size` bytes."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def test_each_mistake_is_one_line_and_exit_code_1(config, tmp_path):
@@ -125,7 +127,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_checkpoints(config, tmp_path, siz
             workdir,
             "--config.log_every=1000",
             "--config.evaluate_every=1000",
-            preexec_fn=allow_files_of(size),
+            file_size=size,
         )
     )
     assert code == 1 and wanted in lines[-1], lines
@@ -151,3 +153,46 @@ def test_a_second_run_is_refused_until_the_first_is_gone(config, tmp_path):
     first.communicate()
     code, lines = finish(start(*arguments[:2], "--config.num_steps=1"))
     assert code == 0, lines
+
+
+def two_processes(*arguments: str, last: tuple[str, ...] = ()) -> list[subprocess.Popen]:
+    """The command in two processes of one device each; the second with arguments of its own."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"--coordinator=localhost:{free.getsockname()[1]}"
+    joining = (address, "--num_processes=2")
+    return [
+        start(*arguments, *joining, "--process_id=0"),
+        start(*arguments, *joining, "--process_id=1", *last),
+    ]
+
+
+@pytest.mark.long
+def test_a_signal_to_one_of_two_processes_stops_both_after_the_same_step(config, tmp_path):
+    """And both go on to what one process alone comes to."""
+    arguments = [f"--config={config}", f"--workdir={tmp_path / 'two'}"]
+    first, second = two_processes(*arguments, "--config.num_steps=100000")
+    for line in first.stderr:
+        if "steps/s" in line:
+            break
+    second.send_signal(signal.SIGTERM)
+    assert [finish(process)[0] for process in (first, second)] == [0, 0]
+    (saved,) = steps_saved(tmp_path / "two")
+    assert saved % 10 == 0 and rows(tmp_path / "two")[-1]["step"] == saved
+    steps = f"--config.num_steps={saved + 7}"
+    assert [finish(process)[0] for process in two_processes(*arguments, steps)] == [0, 0]
+    code, lines = finish(start(f"--config={config}", f"--workdir={tmp_path / 'one'}", steps))
+    assert code == 0, lines
+    alone, together = arrays_of(tmp_path / "one"), arrays_of(tmp_path / "two")
+    for name in ("params/layer/w", "average/layer/bias", "model_state/mean", "extra/pool"):
+        np.testing.assert_allclose(together[name], alone[name], atol=1e-5)
+
+
+@pytest.mark.long
+def test_where_one_process_cannot_start_none_does(config, tmp_path):
+    arguments = (f"--config={config}", f"--workdir={tmp_path / 'run'}")
+    first, second = two_processes(*arguments, last=("--config.rate_kind=unknown",))
+    code, lines = finish(first)
+    assert code == 1 and lines[-1] == "train: another process could not start; see what it says"
+    code, lines = finish(second)
+    assert code == 1 and "config: rate_kind: expected one of constant" in lines[-1]
