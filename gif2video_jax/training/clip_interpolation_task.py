@@ -126,15 +126,7 @@ class ClipInterpolationTask(GeneratorTask):
         self, params: Any, model_state: Any, extra: Any, batch: Batch, *, train: bool
     ) -> tuple[ClipResult, Any]:
         """See `GeneratorTask`."""
-        gifs = [self._base_inputs(batch, key)[0] for key in range(2)]
-        restored = gifs
-        if self.base:
-            variables = jax.lax.stop_gradient(extra["base"])
-            restored = [
-                self.base.apply(variables, *self._base_inputs(batch, key)) for key in range(2)
-            ]
-            restored = [frame[-1] if isinstance(frame, list) else frame for frame in restored]
-            restored = jax.lax.stop_gradient(restored)
+        gifs, restored = self.key_frames(extra, batch)
         flow_inputs = tuple(gifs) if self.config.mode == "joint" else (None, None)
         found: Any = self.model.apply({"params": params}, *restored, batch["times"], *flow_inputs)
         return ClipResult(jnp.stack(restored, axis=1), found), model_state
@@ -162,9 +154,37 @@ class ClipInterpolationTask(GeneratorTask):
 
     def compared(self, state: TrainState, batch: Batch) -> Compared:
         """See `GeneratorTask`: frames between; the baseline is the GIF's nearest key frame."""
+        baseline, restored = self.clips(state, batch)
+        truth = to_float(batch["truth"])
+        return Compared(*(_merge(clip[:, 1:-1]) for clip in (restored, baseline, truth)))
+
+    def clips(
+        self, state: TrainState, batch: Batch
+    ) -> tuple[Float[Array, "n t h w 3"], Float[Array, "n t h w 3"]]:
+        """Whole clips with both ends: as a viewer sees the GIF, and as the networks restore it."""
+        gifs, _ = self.key_frames(state.extra, batch)
         result, _ = self.generate(state.average, {}, state.extra, batch, train=False)
-        truth = _merge(to_float(batch["truth"])[:, 1:-1])
-        return Compared(_merge(result.interpolation.frames), self._nearest_keys(batch), truth)
+        nearest = self._nearest_keys(batch)
+        between = result.interpolation.frames
+        clips = [
+            (gifs[0], nearest.reshape(between.shape), gifs[1]),
+            (result.keys[:, 0], between, result.keys[:, 1]),
+        ]
+        return tuple(  # type: ignore[return-value]
+            jnp.concatenate([first[:, None], middle, last[:, None]], axis=1)
+            for first, middle, last in clips
+        )
+
+    def key_frames(self, extra: Any, batch: Batch) -> tuple[list[Any], list[Any]]:
+        """Both key frames (n, h, w, 3): of the GIF, and restored by the frozen network."""
+        inputs = [self._base_inputs(batch, key) for key in range(2)]
+        gifs = [found[0] for found in inputs]
+        if not self.base:
+            return gifs, gifs
+        variables = jax.lax.stop_gradient(extra["base"])
+        restored = [self.base.apply(variables, *found) for found in inputs]
+        restored = [frame[-1] if isinstance(frame, list) else frame for frame in restored]
+        return gifs, jax.lax.stop_gradient(restored)
 
     def example_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
         """See `Task`."""

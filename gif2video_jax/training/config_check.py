@@ -49,6 +49,7 @@ OPTIMIZER_FIELDS = {
 }
 _SCHEDULE_FIELDS = {"halving": "halve_every", "step": "drop_at"}
 _AT_LEAST_ONE = ("num_steps", "validation_batches", "log_every", "evaluate_every")
+_SECTIONS = ("model", "losses", "optimizer", "data", "adversarial")
 
 
 def check_config(
@@ -66,6 +67,10 @@ def check_config(
     """
     own = {name: needed for name, needed in own_fields.items() if "." not in name}
     check_fields("", config, TASK_FIELDS | LOOP_FIELDS | own)
+    for section in (*_SECTIONS, *(name.partition(".")[0] for name in own_fields if "." in name)):
+        value = config.get(section, {})
+        if not isinstance(value, Mapping | ml_collections.ConfigDict):
+            raise ValueError(f"{section}: expected a section of fields, got {value!r}")
     for section in own:
         inner = {
             name.partition(".")[2]: needed
@@ -107,8 +112,6 @@ def check_fields(section: str, fields: Iterable[str], known: Mapping[str, bool])
       ValueError: names the first field that is unknown or missing, and lists what there may be.
     """
     prefix = f"{section}." if section else ""
-    if isinstance(fields, str) or not isinstance(fields, Iterable):
-        raise ValueError(f"{section}: expected a section of fields, got {fields!r}")
     names = list(fields)
     for name in names:
         if name not in known:

@@ -1,15 +1,12 @@
 """Makes a weight file of a run: `python -m gif2video_jax.training.export --help`."""
 
 import argparse
-import importlib.util
 import json
-import pathlib
 import sys
-import types
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.pretrained import save_network
-from gif2video_jax.training.trained import load_trained
+from gif2video_jax.training.trained import load_config, load_trained
 
 
 def export(config_path: str, workdir: str, output: str, *, dtype: str, about: dict) -> int:
@@ -28,7 +25,7 @@ def export(config_path: str, workdir: str, output: str, *, dtype: str, about: di
     Raises:
       InputError: if the directory holds no checkpoint.
     """
-    trained = load_trained(workdir, _load_config(config_path))
+    trained = load_trained(workdir, load_config(config_path))
     save_network(
         output,
         trained.kind,
@@ -38,15 +35,6 @@ def export(config_path: str, workdir: str, output: str, *, dtype: str, about: di
         about={"steps": trained.step, **about},
     )
     return trained.step
-
-
-def _load_config(path: str):
-    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
-    if spec is None or spec.loader is None or not pathlib.Path(path).is_file():
-        raise InputError(f"{path}: not a config file")
-    module: types.ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
 
 
 def main() -> None:

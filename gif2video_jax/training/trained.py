@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import json
 import os
+import pathlib
 from typing import Any
 
 import jax
@@ -36,6 +38,24 @@ class Trained:
     kind: str
     fields: dict[str, Any]
     variables: dict[str, Any]
+
+
+def load_config(path: str | os.PathLike) -> ml_collections.ConfigDict:
+    """The config that a config file makes.
+
+    Raises:
+      InputError: if there is no such file, or it is none.
+    """
+    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
+    if spec is None or spec.loader is None or not pathlib.Path(path).is_file():
+        raise InputError(f"{path}: not a config file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return module.get_config()
+    except Exception as error:  # a config file is code, which fails as it likes
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{path}: not a config file ({reason})") from error
 
 
 def stored_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
