@@ -15,14 +15,15 @@ def get_config() -> ml_collections.ConfigDict:
         {
             "task": "interpolation",
             "seed": 0,
-            "num_steps": 4_000,
+            "num_steps": 3_000,
             "model": {
                 "max_flow": 30.0,
                 "refine_residual": True,
                 "matching_radius": 7,
+                "difference_gain": 8.0,
                 "unet": {
-                    "stage_channels": (48, 80, 112, 128),
-                    "up_channels": (112, 80, 48),
+                    "stage_channels": (32, 64, 96, 128),
+                    "up_channels": (96, 64, 32),
                     "kernel_sizes": (3, 3, 3, 3),
                     "norm": "none",
                     "negative_slope": 0.1,
@@ -35,7 +36,7 @@ def get_config() -> ml_collections.ConfigDict:
             },
             "losses": {"image": 0.5, "gradient": 0.25, "warp": 0.1, "smooth": 0.1, "flow": 0.5},
             "optimizer": {
-                "learning_rate": 6e-4,
+                "learning_rate": 4e-4,
                 "schedule": "cosine",
                 "warmup_steps": 100,
                 "b1": 0.9,
@@ -43,7 +44,7 @@ def get_config() -> ml_collections.ConfigDict:
                 "weight_decay": 0.0,
                 "clip_norm": 10.0,
             },
-            "ema_decay": 0.995,
+            "ema_decay": 0.998,
             "data": {
                 "corpus": "corpus.zip",
                 "examples_per_batch": 4,

@@ -71,12 +71,16 @@ class SuperSlomo(nn.Module):
       matching_radius: 0, the paper's, or how far a block matcher looks (`ops.matching`), in pixels
         of the U-Net's folded size: net A then sees how well each displacement fits, and corrects
         the best one rather than finding all of the flow.
+      difference_gain: 0, the paper's, or what differences are multiplied with that both networks
+        then read beside their inputs: A the first frame minus the matched second one, B both warped
+        frames' difference. They tell where a flow is wrong, and are small beside the frames.
     """
 
     unet: Mapping[str, Any]
     max_flow: float = 30.0
     refine_residual: bool = False
     matching_radius: int = 0
+    difference_gain: float = 0.0
 
     def setup(self):
         """Makes both U-Nets."""
@@ -126,6 +130,9 @@ class SuperSlomo(nn.Module):
         pair = jnp.concatenate([source, target], axis=-1)
         if self.matching_radius:
             folded, matched = self._match(source, target)
+            if self.difference_gain:
+                difference = self.difference_gain * (source - warp(target, matched))
+                pair = jnp.concatenate([pair, difference], axis=-1)
             both = matched + self.max_flow * jnp.tanh(self.flow(pair, folded=folded))
         else:
             both = self.max_flow * jnp.tanh(self.flow(pair))
@@ -160,14 +167,11 @@ class SuperSlomo(nn.Module):
 
         image_0, image_1, t = repeat(frame_0), repeat(frame_1), times.reshape(-1, 1, 1, 1)
         flow_t0, flow_t1 = flows_at(repeat(flow_01), repeat(flow_10), t)
-        inputs = [
-            image_0,
-            image_1,
-            warp(image_0, flow_t0),
-            warp(image_1, flow_t1),
-            flow_t0 / self.max_flow,
-            flow_t1 / self.max_flow,
-        ]
+        warped_0, warped_1 = warp(image_0, flow_t0), warp(image_1, flow_t1)
+        inputs = [image_0, image_1, warped_0, warped_1]
+        inputs += [flow_t0 / self.max_flow, flow_t1 / self.max_flow]
+        if self.difference_gain:
+            inputs.append(self.difference_gain * (warped_0 - warped_1))
         refined = self.refine(jnp.concatenate(inputs, axis=-1))
         if self.refine_residual:
             flow_t0 = flow_t0 + self.max_flow * jnp.tanh(refined[..., 0:2])

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from gif2video_jax.models.superslomo import SuperSlomo, fuse
 from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.compiling import convolution_options
 from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.ops.warp import warp
 from gif2video_jax.pretrained import Network
@@ -38,8 +39,9 @@ class Interpolator:
         self._step = unet.multiple if aligned else round_up(_BUCKET, unet.multiple)
         self._may_crop = not aligned
         self._margin = round_up(int(module.max_flow), 16) + 32
-        self._flows = jax.jit(self._find_flows)
-        self._between = jax.jit(self._interpolate)
+        options = convolution_options()
+        self._flows = jax.jit(self._find_flows, compiler_options=options)
+        self._between = jax.jit(self._interpolate, compiler_options=options)
 
     def between(
         self,

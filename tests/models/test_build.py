@@ -19,8 +19,8 @@ KIND_OF_TASK = {"dequantization": "ccdnet1", "interpolation": "superslomo"}
 
 # Parameters of the network that each config trains. A config without a line here fails.
 CONFIG_PARAMETERS = {
-    "default_dequantizer": 217_507,
-    "default_interpolator": 2_606_487,
+    "default_dequantizer": 2_410_508,
+    "default_interpolator": 1_962_887,
 }
 
 
