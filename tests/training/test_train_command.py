@@ -41,7 +41,8 @@ def start(
 def finish(process: subprocess.Popen) -> tuple[int, list[str]]:
     """Exit code and lines of standard error; nothing is on standard output."""
     output, errors = process.communicate(timeout=300)
-    assert output == ""
+    # Collectives of the CPU, with several processes, say hello.
+    assert [line for line in output.splitlines() if not line.startswith("[Gloo]")] == []
     return process.returncode, errors.splitlines()
 
 
