@@ -5,8 +5,10 @@ that was taught photographs would only blur them. Four tests, in this order, eac
 
   1. Too few pixels or colours to tell: left alone.
   2. Every pixel is a block of N x N equal ones: pixel art, enlarged.
-  3. Colours are as close to each other as they can be, and no dither puts larger steps between
-     pixels: a picture in grey, a smooth gradient.
+  3. Nothing is missing. Either neighbouring pixels hardly differ where they differ: a smooth
+     gradient, as fine as bytes can be. Or the colours are as close to each other as they can be,
+     and no ordered dither (whose pattern may be stronger than the palette is coarse) lies over
+     them: a photograph in grey, a noisy heat map.
   4. Evenness against steps. A quantiser spreads a photograph's pixels evenly over its palette, and
      neighbouring pixels differ by a small step, as shades do. Drawings have a background colour,
      and edges from any colour to any other.
@@ -22,16 +24,21 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from gif2video_jax.gifs.dithering import periodicity
+from gif2video_jax.gifs.palette import MAX_COLORS
 from gif2video_jax.gifs.reader import Frame
 
 _MIN_PIXELS = 1024
 _MIN_COLORS = 3
 _MAX_SIDE = 1024  # of the middle part that is looked at
-_MAX_COLORS = 512  # distances are between the most frequent ones
-_FINE_DISTANCE, _FINE_STEP = 2.0, 8.0  # in RGB; neighbouring levels of grey are 1.7 apart
+_MOST_FREQUENT = 512  # colours between which distances are measured
+_FINE_DISTANCE = 2.2  # in RGB; neighbouring levels of grey are 1.7 apart
+_SMALL_STEP = 4.0  # in RGB; two levels of grey and less
+_PATTERN = 0.1  # periodicity of an ordered dither that is too strong to be overlooked
 _BLOCK_SIDES = range(2, 17)
 _BLOCK_SHARE = 0.97  # of the changes from pixel to pixel that lie on the blocks' grid
 _EVENNESS_WEIGHT, _STEP_WEIGHT, _OFFSET = 9.5, -1.5, -0.4
+_MIN_EVENNESS = 0.5  # shaded buttons on a plain page have less, at steps as small as a photograph's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +52,8 @@ class ColorStatistics:
       fineness: RGB distance from a pixel's colour to the nearest other one, the mean over pixels.
       evenness: entropy of the colours' frequencies, 1 if all are equally frequent, 0 if one rules.
       step: RGB distance between neighbouring pixels that differ, the median.
+      large_step: the same, exceeded by a quarter of them.
+      pattern: how much of the fine detail repeats every 8 pixels (see `dithering.periodicity`).
     """
 
     num_pixels: int
@@ -53,6 +62,8 @@ class ColorStatistics:
     fineness: float
     evenness: float
     step: float
+    large_step: float = 0.0
+    pattern: float = 0.0
 
 
 def should_dequantize(frames: Sequence[Frame]) -> tuple[bool, str]:
@@ -76,21 +87,30 @@ def should_dequantize(frames: Sequence[Frame]) -> tuple[bool, str]:
         return False, f"too small to tell ({num_pixels} pixels)"
     if num_colors < _MIN_COLORS:
         return False, f"{num_colors} colour{'s'[: num_colors - 1]} only"
+    # A blank frame, at the start or in a fade, says nothing.
+    found = [one for one in found if one.num_colors >= _MIN_COLORS]
     block = min(one.block for one in found)
     if block > 1:
         return False, f"enlarged pixel art: every pixel is a block of {block}x{block}"
-    fineness = float(np.mean([one.fineness for one in found]))
     evenness = float(np.mean([one.evenness for one in found]))
     step = float(np.mean([one.step for one in found]))
-    if fineness < _FINE_DISTANCE and step < _FINE_STEP:
+    if all(one.large_step < _SMALL_STEP or _is_fine(one) for one in found):
         return False, f"colours are finely graded already (steps of {step:.0f})"
     reduced = reduction_score(evenness, step) > 0
     look = "look reduced from more" if reduced else "look as they were drawn"
     return reduced, f"colours {look} (evenness {evenness:.2f}, steps of {step:.0f})"
 
 
+def _is_fine(found: ColorStatistics) -> bool:
+    """Whether the palette is as fine as bytes are, and no pattern stronger than it is in use."""
+    whole = found.num_colors <= MAX_COLORS  # composites of many palettes are another matter
+    return whole and found.fineness < _FINE_DISTANCE and found.pattern < _PATTERN
+
+
 def reduction_score(evenness: float, step: float) -> float:
     """Above 0 if colours with this `evenness` and `step` look reduced; see the module."""
+    if evenness < _MIN_EVENNESS:
+        return -1.0
     return _EVENNESS_WEIGHT * evenness + _STEP_WEIGHT * float(np.log1p(step)) + _OFFSET
 
 
@@ -111,19 +131,22 @@ def color_statistics(
         return ColorStatistics(visible.size, len(colors), 1, 0.0, 0.0, 0.0)
     shares = counts / counts.sum()
     entropy = -float(np.sum(shares * np.log2(shares)))
+    step, large_step = _steps(rgb, opaque)
     return ColorStatistics(
         num_pixels=visible.size,
         num_colors=len(colors),
         block=_block_side(codes),
         fineness=_fineness(colors, counts),
         evenness=entropy / np.log2(len(colors)),
-        step=_median_step(rgb, opaque),
+        step=step,
+        large_step=large_step,
+        pattern=periodicity(rgb),
     )
 
 
 def _fineness(colors: Int[np.ndarray, " n"], counts: Int[np.ndarray, " n"]) -> float:
     """The mean over pixels of the distance from their colour to the nearest other one."""
-    frequent = np.argsort(-counts, kind="stable")[:_MAX_COLORS]
+    frequent = np.argsort(-counts, kind="stable")[:_MOST_FREQUENT]
     codes, weights = colors[frequent], counts[frequent]
     table = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
     squared = np.square(table[:, None] - table[None]).sum(axis=-1).astype(np.float64)
@@ -131,10 +154,10 @@ def _fineness(colors: Int[np.ndarray, " n"], counts: Int[np.ndarray, " n"]) -> f
     return float(np.average(np.sqrt(squared.min(axis=1)), weights=weights))
 
 
-def _median_step(
+def _steps(
     rgb: UInt8[np.ndarray, "h w 3"], opaque: Bool[np.ndarray, "h w"] | None
-) -> float:
-    """The median RGB distance between neighbouring pixels that differ; 0 if none do."""
+) -> tuple[float, float]:
+    """Median and upper quartile of the RGB distance of neighbours that differ; 0 if none do."""
     values = rgb.astype(np.int32)
     distances = []
     for axis in (0, 1):
@@ -144,7 +167,10 @@ def _median_step(
             step = step[both]
         distances.append(step[step > 0])
     steps = np.concatenate(distances)
-    return float(np.median(steps)) if steps.size else 0.0
+    if not steps.size:
+        return 0.0, 0.0
+    median, upper = np.quantile(steps, [0.5, 0.75])
+    return float(median), float(upper)
 
 
 def _block_side(codes: Int[np.ndarray, "h w"]) -> int:
