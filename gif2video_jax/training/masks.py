@@ -107,7 +107,8 @@ def _strokes(rng, num_frames, height, width):
             draw.line([tuple(point) for point in moved], fill=1, width=max(1, round(2 * radius)))
             for x, y in moved:
                 draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
-        masks[number] = np.asarray(image)
+        # Pillow gives True as the byte 255, which not everything takes for a bool.
+        masks[number] = np.asarray(image.convert("L")) > 0
     if not drifts.any():
         masks[1:] = masks[0]
     return masks
