@@ -15,7 +15,6 @@ from gif2video_jax.training import inpainting_configs
 def get_config() -> ml_collections.ConfigDict:
     """The config."""
     return inpainting_configs.default(
-        volume_steps=0,
         losses={"combined": 1.0},
         model={"guidance": False, "fill": "smooth"},
     )

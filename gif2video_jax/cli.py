@@ -89,6 +89,8 @@ def run_restore(options: argparse.Namespace) -> int:
             format=options.format,
             overwrite=options.overwrite,
             max_pixels=options.max_pixels,
+            inpaint_mask=options.inpaint_mask,
+            inpaint_boxes=tuple(options.inpaint_box),
         )
 
     from gif2video_jax.restoring.restore import restore_file
@@ -109,6 +111,31 @@ def run_restore(options: argparse.Namespace) -> int:
         names = ", ".join(job.source for job in failed)
         print(f"gif2video: {len(failed)} of {len(plan.jobs)} failed: {names}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def run_inpaint(options: argparse.Namespace) -> int:
+    """`gif2video inpaint`."""
+    from gif2video_jax.restoring.inpaint_file import InpaintOptions, inpaint_file
+
+    with _wrong_usage(options):
+        choices = InpaintOptions(
+            mask=options.mask,
+            boxes=tuple(options.box),
+            grow=options.grow,
+            scene_threshold=options.scene_threshold,
+            model=options.model,
+            weights=options.weights,
+            crf=options.crf,
+            lossless=options.lossless,
+            format=options.format,
+            overwrite=options.overwrite,
+        )
+    with _Progress(options, options.input) as progress:
+        report = inpaint_file(options.input, options.output, choices, progress)
+    for note in report.notes:
+        print(f"gif2video: {_one_line(note)}", file=sys.stderr)
+    _print(options, report.summary)
+    return 0
 
 
 def run_make_gif(options: argparse.Namespace) -> int:
@@ -188,6 +215,7 @@ def run_import_torch(options: argparse.Namespace) -> int:
 
 
 def _add_restore(parser: argparse.ArgumentParser) -> None:
+    from gif2video_jax.cli_inpaint import add_restore_options
     from gif2video_jax.restoring.options import AUTO_ON_OFF, FORMATS, RestoreOptions
 
     default = RestoreOptions()
@@ -222,9 +250,18 @@ def _add_restore(parser: argparse.ArgumentParser) -> None:
     quality.add_argument("--crf", type=int, metavar="N", help="the encoder's quality, 0 the best")
     quality.add_argument("--lossless", action="store_true", help="keep every pixel as computed")
     add("--format", choices=FORMATS, help="of the output, where its name does not tell")
+    add_restore_options(parser)
     _add_overwrite(parser)
     _add_quiet(parser)
     _add_max_pixels(parser)
+
+
+def _add_inpaint(parser: argparse.ArgumentParser) -> None:
+    from gif2video_jax.cli_inpaint import add_options
+
+    add_options(parser)
+    _add_overwrite(parser)
+    _add_quiet(parser)
 
 
 def _add_make_gif(parser: argparse.ArgumentParser) -> None:
@@ -278,6 +315,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, tuple[str, Callable, Callable]] = {
     "restore": ("turn GIFs into smooth, clean videos", _add_restore, run_restore),
+    "inpaint": ("remove a caption or logo from a video", _add_inpaint, run_inpaint),
     "make-gif": ("turn a video into a GIF", _add_make_gif, run_make_gif),
     "compare": ("measure a video against the truth: PSNR and SSIM", _add_compare, run_compare),
     "info": ("tell what a GIF is like", _add_info, run_info),

@@ -3,11 +3,11 @@
 A network is one safetensors file. Its arrays are named by their path in the Flax variables, such as
 "params/unet/stem/convolution_0/kernel"; its metadata hold the format's version, the kind of network
 (`models.build.MODELS`), the module's fields as JSON, and `about`, a JSON object on where the
-weights come from. A model is up to two such files: a dequantiser and an interpolator. Bundled
-models live in the package's folder `weights`, as NAME.dequantizer.safetensors and so on, with a
-card for people (NAME.md) and for programs (NAME.json). A folder with the files
-dequantizer.safetensors and interpolator.safetensors, as `gif2video import-torch` makes it, works
-wherever the name of a bundled model does.
+weights come from. A model is up to three such files: a dequantiser, an interpolator and an
+inpainter. Bundled models live in the package's folder `weights`, as NAME.dequantizer.safetensors
+and so on, with a card for people (NAME.md) and for programs (NAME.json). A folder with the files
+dequantizer.safetensors and interpolator.safetensors, as `gif2video import-torch` makes it, or
+inpainter.safetensors, works wherever the name of a bundled model does.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.models.build import MODELS, Fields, build_model, variable_shapes
 
 FORMAT_VERSION = "1"
-PARTS = ("dequantizer", "interpolator")
+PARTS = ("dequantizer", "interpolator", "inpainter")
 SAVED_TYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 _SUFFIX = ".safetensors"
 
@@ -63,7 +63,7 @@ class ModelCard:
 
     Attributes:
       name: of a bundled model, or the folder's.
-      parts: which of "dequantizer" and "interpolator" it has.
+      parts: which of `PARTS` it has.
       size: of its weights, bytes.
       facts: the machine-readable card: summary, data, steps, hardware, results, licence. Empty if
         a folder has none.
@@ -77,19 +77,21 @@ class ModelCard:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
-    """A dequantiser, an interpolator, or both.
+    """A dequantiser, an interpolator, an inpainter, or several of them.
 
     Attributes:
       name: as in the card.
       dequantizer: from a GIF frame to a clean one, or None.
       interpolator: from two frames to the frames between, or None.
       card: what is known of it.
+      inpainter: from a video with holes to one without, or None.
     """
 
     name: str
     dequantizer: Network | None
     interpolator: Network | None
     card: ModelCard
+    inpainter: Network | None = None
 
 
 def list_models() -> list[ModelCard]:
@@ -104,7 +106,8 @@ def load_model(name_or_folder: str | os.PathLike = "default") -> Model:
 
     Args:
       name_or_folder: a name that `list_models` lists, or a folder that holds
-        dequantizer.safetensors, interpolator.safetensors, or both (and perhaps card.json).
+        dequantizer.safetensors, interpolator.safetensors, inpainter.safetensors, or several of
+        them (and perhaps card.json).
 
     Raises:
       InputError: if there is no such model or folder, or a file of it is broken.
@@ -270,8 +273,8 @@ def _folder_files(name: str) -> dict[str, pathlib.Path]:
     files = {part: folder / f"{part}{_SUFFIX}" for part in PARTS} | {"card": folder / "card.json"}
     if not any(files[part].is_file() for part in PARTS):
         raise InputError(
-            f"{name}: expected dequantizer{_SUFFIX} or interpolator{_SUFFIX} in this folder, "
-            "found neither"
+            f"{name}: expected dequantizer{_SUFFIX}, interpolator{_SUFFIX} or inpainter{_SUFFIX} "
+            "in this folder, found none"
         )
     return files
 
@@ -297,7 +300,11 @@ def _card(name: str, files: Mapping[str, pathlib.Path]) -> ModelCard:
 
 def _check_part(path: pathlib.Path, part: str, network: Network | None) -> None:
     """Rejects an interpolator in the dequantiser's file, or the other way round."""
-    kinds = {"dequantizer": ("ccdnet1", "ccdnet"), "interpolator": ("superslomo",)}[part]
+    kinds = {
+        "dequantizer": ("ccdnet1", "ccdnet"),
+        "interpolator": ("superslomo",),
+        "inpainter": ("combcn",),
+    }[part]
     if network is not None and network.kind not in kinds:
         raise InputError(
             f"{path}: expected a network of kind {' or '.join(kinds)}, got {network.kind}"

@@ -218,7 +218,7 @@ def test_an_unknown_name_lists_what_there_is(bundle, tmp_path):
         InputError, match="best: no such model or folder; bundled models: default, fast"
     ):
         load_model("best")
-    with pytest.raises(InputError, match="expected dequantizer.safetensors or interpolator"):
+    with pytest.raises(InputError, match="expected dequantizer.safetensors, interpolator"):
         load_model(tmp_path)
     with pytest.raises(InputError, match="a file, not a folder"):
         load_model(bundle / "fast.dequantizer.safetensors")

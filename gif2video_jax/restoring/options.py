@@ -41,6 +41,8 @@ class RestoreOptions:
       format: of the output; None goes by the file's suffix.
       overwrite: whether an existing file may be replaced.
       max_pixels: the largest frame that is read, in pixels.
+      inpaint_mask: a picture, video or folder whose white pixels are filled in.
+      inpaint_boxes: rectangles that are filled in: left, top, width, height, in pixels.
     """
 
     fps: Fraction | None = None
@@ -61,6 +63,13 @@ class RestoreOptions:
     format: str | None = None
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
+    inpaint_mask: pathlib.Path | None = None
+    inpaint_boxes: tuple[tuple[int, int, int, int], ...] = ()
+
+    @property
+    def inpaints(self) -> bool:
+        """Whether anything is filled in."""
+        return self.inpaint_mask is not None or bool(self.inpaint_boxes)
 
     def __post_init__(self):
         """Raises ValueError, naming the option, what was expected and what was given."""

@@ -27,6 +27,9 @@ from gif2video_jax.pretrained import Model, load_model
 from gif2video_jax.restoring.compilation import use_persistent_cache
 from gif2video_jax.restoring.decide import should_dequantize
 from gif2video_jax.restoring.dequantize import Dequantizer
+from gif2video_jax.restoring.holes import open_holes
+from gif2video_jax.restoring.inpaint import Inpainter
+from gif2video_jax.restoring.inpaint_file import inpainter_of
 from gif2video_jax.restoring.interpolate import Interpolator
 from gif2video_jax.restoring.options import RestoreOptions
 from gif2video_jax.restoring.stream import FrameStream
@@ -221,7 +224,10 @@ def plan_restoration(
         alpha = may_have_alpha and _has_alpha(path, info, options)
         dequantized, reason = _decide(path, options)
         model = _load(options, dequantized, timeline)
-        with open_gif(path, max_pixels=options.max_pixels) as reader:
+        with (
+            open_gif(path, max_pixels=options.max_pixels) as reader,
+            _holes(info, options) as holes,
+        ):
             stream = FrameStream(
                 reader,
                 timeline,
@@ -235,6 +241,8 @@ def plan_restoration(
                 background=options.background,
                 alpha=alpha,
                 joint=_is_joint(model),
+                inpainter=_inpainter(model, options) if options.inpaints else None,
+                holes=holes,
             )
             yield Plan(info, reader, timeline, stream, alpha, dequantized, reason)
 
@@ -315,7 +323,7 @@ def _moves(options: RestoreOptions, timeline: Timeline) -> bool:
 
 def _load(options: RestoreOptions, dequantized: bool, timeline: Timeline) -> Model | None:
     """Loads the model, unless nothing needs one."""
-    if not dequantized and not _moves(options, timeline):
+    if not dequantized and not _moves(options, timeline) and not options.inpaints:
         return None
     use_persistent_cache()
     return load_model(options.weights if options.weights is not None else options.model)
@@ -337,6 +345,20 @@ def _interpolator(model: Model | None) -> Interpolator:
             f"{model.name}: has no interpolator; choose another model or pass --no-interpolate"
         )
     return Interpolator(model.interpolator)
+
+
+def _inpainter(model: Model | None, options: RestoreOptions) -> Inpainter:
+    assert model is not None
+    return inpainter_of(model, scene_threshold=options.scene_threshold)
+
+
+def _holes(info: GifInfo, options: RestoreOptions):
+    """The masks of a GIF's frames, as a context."""
+    if not options.inpaints:
+        return contextlib.nullcontext(())
+    return open_holes(
+        options.inpaint_mask, options.inpaint_boxes, width=info.width, height=info.height
+    )
 
 
 def _is_joint(model: Model | None) -> bool:

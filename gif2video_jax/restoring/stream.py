@@ -1,10 +1,13 @@
 """From a GIF's frames to the video's, one after the other, in bounded memory.
 
-    GifReader -> clean frames (Dequantizer) -> pairs -> frames at exact times (Interpolator)
+    GifReader -> clean frames (Dequantizer) -> holes filled (Inpainter) -> pairs
+      -> frames at exact times (Interpolator)
 
-At most three GIF frames are held at a time: the one shown, the next, and in a loop the first.
+At most three GIF frames are held at a time: the one shown, the next, and in a loop the first; and
+with an inpainter those of its window.
 """
 
+import collections
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -14,6 +17,8 @@ from gif2video_jax.gifs.reader import Frame
 from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.gifs.timeline import Sample, Timeline
 from gif2video_jax.restoring.dequantize import Dequantizer
+from gif2video_jax.restoring.holes import Mask
+from gif2video_jax.restoring.inpaint import Inpainter
 from gif2video_jax.restoring.interpolate import Interpolator
 
 Picture = UInt8[np.ndarray, "h w c"]
@@ -37,6 +42,8 @@ class FrameStream:
         background: tuple[int, int, int],
         alpha: bool,
         joint: bool = False,
+        inpainter: Inpainter | None = None,
+        holes: Iterable[Mask] = (),
     ):
         """Binds the parts.
 
@@ -49,6 +56,8 @@ class FrameStream:
           background: RGB under transparent pixels.
           alpha: whether output frames are RGBA; else they lie on the background.
           joint: the interpolator finds flows on the raw GIF frames, as the paper's joint mode.
+          inpainter: fills holes of the clean frames, before anything moves.
+          holes: a mask for each frame of the GIF, if there is an inpainter.
         """
         self._frames = frames
         self._timeline = timeline
@@ -58,6 +67,8 @@ class FrameStream:
         self._background = np.array(background, np.uint8)
         self._alpha = alpha
         self._joint = joint
+        self._inpainter = inpainter
+        self._holes = holes
         self.num_cuts = 0
 
     def restart(self, frames: Iterable[Frame]) -> None:
@@ -70,8 +81,7 @@ class FrameStream:
         shown: _GifFrame | None = None
         first: _GifFrame | None = None
         interval = -1
-        for interval, frame in enumerate(self._frames):
-            following = _GifFrame(frame, self._flatten(frame), self._clean)
+        for interval, following in enumerate(self._gif_frames()):
             if shown is not None:
                 yield from self._interval(interval - 1, shown, following)
             first = first or following
@@ -81,6 +91,23 @@ class FrameStream:
         yield from self._interval(interval, shown, first if is_whole else shown)
         for missing in range(interval + 1, self._timeline.num_intervals):
             yield from self._interval(missing, shown, shown)
+
+    def _gif_frames(self) -> Iterator["_GifFrame"]:
+        if self._inpainter is None:
+            for frame in self._frames:
+                yield _GifFrame(frame, self._flatten(frame), self._clean)
+            return
+        waiting: collections.deque[tuple[Frame, np.ndarray]] = collections.deque()
+
+        def clean_frames():
+            for frame in self._frames:
+                gif = self._flatten(frame)
+                waiting.append((frame, gif))
+                yield self._clean(frame, gif)
+
+        for filled in self._inpainter.fill(clean_frames(), self._holes):
+            frame, gif = waiting.popleft()
+            yield _GifFrame(frame, gif, lambda _frame, _gif, filled=filled: filled)
 
     def _interval(self, interval: int, shown: "_GifFrame", following: "_GifFrame"):
         """The output frames while the GIF shows one frame and moves on to the next."""
