@@ -1,5 +1,6 @@
 """Evaluates a training's network by the paper's protocols (GIF2Video, sections 5 and 6).
 
+    python -m gif2video_jax.training.train --mode=evaluate --config=FILE --workdir=DIR
     python -m gif2video_jax.training.evaluation --workdir=DIR [--config=FILE] [--output=FILE.json]
       [--max_videos=N]
 
@@ -19,6 +20,7 @@ random ("wild") draw by the frame's number, so that two evaluations see the same
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -154,6 +156,21 @@ def evaluate_checkpoint(
     if not results:
         raise InputError(f"{source}: no validation video is as long as a clip")
     return Evaluation(config.task, trained.step, name, frames.recipe, results)
+
+
+def evaluate_workdir(config: ml_collections.ConfigDict, workdir: str) -> Evaluation:
+    """Evaluates as `evaluate_checkpoint` does, and writes evaluation.json into the directory.
+
+    Raises:
+      InputError: as `evaluate_checkpoint`; or if the file cannot be written.
+    """
+    found = evaluate_checkpoint(config, workdir)
+    path = os.path.join(workdir, "evaluation.json")
+    try:
+        write_whole(path, (json.dumps(found.as_dict(), indent=2) + "\n").encode())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    return found
 
 
 class GifFrames:

@@ -3,6 +3,8 @@
 import importlib.util
 import pathlib
 
+import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
@@ -50,6 +52,31 @@ def _shrink_unet(unet: ml_collections.ConfigDict) -> None:
     for blocks in ("stage_blocks", "up_blocks"):
         if unet.get(blocks):
             unet[blocks] = tuple(unet[blocks])[: 2 if blocks == "stage_blocks" else 1]
+
+
+def state_of(task, batch, seed: int | None = 0):
+    """A state before the first step, without compiling its making; seed None: all parameters zero.
+
+    Kernels are drawn as He's, scales and variances are ones, everything else is zero.
+    """
+    shapes = jax.eval_shape(task.init, jax.random.key(0), batch)
+    rng = np.random.default_rng(seed)
+
+    def fill(path, leaf):
+        name = jax.tree_util.keystr(path)
+        if "optimizer_state" in name or "pool" in name or seed is None:
+            return jnp.zeros(leaf.shape, leaf.dtype)
+        if name.endswith("['kernel']"):
+            spread = np.sqrt(2 / np.prod(leaf.shape[:-1]))
+            return jnp.asarray(rng.normal(0, spread, leaf.shape), leaf.dtype)
+        if name.endswith(("['scale']", "['var']")):
+            return jnp.ones(leaf.shape, leaf.dtype)
+        if name.endswith("['threshold']"):
+            return jnp.asarray(task.config.outliers.threshold, leaf.dtype)
+        return jnp.zeros(leaf.shape, leaf.dtype)
+
+    state = jax.tree_util.tree_map_with_path(fill, shapes)
+    return state.replace(average=jax.tree.map(jnp.copy, state.params))
 
 
 def smooth(rng: np.random.Generator, *shape: int) -> np.ndarray:

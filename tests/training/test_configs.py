@@ -8,7 +8,7 @@ import pytest
 from gif2video_jax.errors import InputError
 from gif2video_jax.training.inputs import make_examples
 from gif2video_jax.training.tasks import TASKS, make_task
-from tests.training.shrunk_configs import batch_of, names, shipped, shrunk
+from tests.training.shrunk_configs import CONFIGS, batch_of, names, shipped, shrunk, state_of
 
 # Optimising compilers take longer than these steps do.
 FAST = {"xla_backend_optimization_level": 0}
@@ -20,7 +20,7 @@ def run(config, num_steps: int) -> tuple[list[float], list[dict]]:
     """Losses and all metrics of steps on one repeated batch."""
     batch = batch_of(config.task)
     task = make_task(config)
-    state = jax.jit(task.init, compiler_options=FAST)(jax.random.key(0), batch)
+    state = state_of(task, batch)
     step = jax.jit(task.step, donate_argnums=0, compiler_options=FAST)
     metrics = []
     for _ in range(num_steps):
@@ -83,8 +83,6 @@ def test_the_data_of_a_shipped_config_are_known_fields(name):
 
 @pytest.mark.parametrize("name", names())
 def test_a_header_tells_command_hardware_and_result(name):
-    from tests.training.shrunk_configs import CONFIGS
-
     header = (CONFIGS / name).read_text().split('"""')[1]
     assert f"--config=configs/{name}" in header and "TODO" not in header
     if not name.startswith("default_"):
