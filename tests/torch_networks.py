@@ -146,7 +146,9 @@ class FlowUNet(nn.Module):
 def backward_warp(image, flow):
     """Samples the image at (x + u, y + v) with `grid_sample`; flow in pixels, channels (u, v)."""
     height, width = image.shape[2:]
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    rows = torch.arange(height, device=flow.device)
+    columns = torch.arange(width, device=flow.device)
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
     x = 2 * (x + flow[:, 0]) / max(width - 1, 1) - 1
     y = 2 * (y + flow[:, 1]) / max(height - 1, 1) - 1
     grid = torch.stack([x, y], dim=-1)
