@@ -1,5 +1,7 @@
-"""Trains CombCN to complete videos (Wang et al., "Video Inpainting by Jointly Learning Temporal
-Structure and Spatial Details", AAAI 2019).
+"""Trains CombCN to complete videos.
+
+After Wang, Huang, Han, Wang, "Video Inpainting by Jointly Learning Temporal Structure and Spatial
+Details", AAAI 2019:
 
   loss = volume + 1 combined                                        (the paper's weights)
 

@@ -15,10 +15,22 @@ from gif2video_jax.models.unet import UNet
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 
 # Which network a config's task trains; its fields are `config.model`.
-KIND_OF_TASK = {"dequantization": "ccdnet1", "interpolation": "superslomo"}
+KIND_OF_TASK = {
+    "dequantization": "ccdnet1",
+    "interpolation": "superslomo",
+    "inpainting": "combcn",
+}
 
 # Parameters of the network that each config trains. A config without a line here fails.
 CONFIG_PARAMETERS = {
+    "combcn_default": 2_187_670,
+    "combcn_default_2d": 542_979,
+    "combcn_faces": 15_223_734,
+    "combcn_faces_2d": 8_659_875,
+    "combcn_faces_frozen": 15_223_734,
+    "combcn_faces_ratio4": 15_230_902,
+    "combcn_faces_scratch": 15_223_734,
+    "combcn_faces_stride_time": 15_502_262,
     "default_dequantizer": 2_410_508,
     "default_interpolator": 1_962_887,
 }

@@ -1,0 +1,21 @@
+"""An ablation of CombCN: the 3DCN's strides act in time too.
+
+Command:
+  python -m gif2video_jax.training.train --config=configs/combcn_faces_stride_time.py --workdir=DIR
+Data:
+  gif_faces/g32_nodither, of which only the true frames are used, built by
+  `python -m gif2video_jax.datasets.build gif_faces/g32_nodither`
+Hardware and cost:
+  150,000 steps of 4 clips of 32 frames of 128x128, on a GPU; not run by us
+Expected result:
+  The paper's mean L1 of 300VW, 3DCN / CombCN: 11.56 / 8.13, against 4.45 / 4.20 without.
+"""
+
+import ml_collections
+
+from gif2video_jax.training import inpainting_configs
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """The config."""
+    return inpainting_configs.paper(model={"stride_time": True})
