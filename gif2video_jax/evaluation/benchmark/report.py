@@ -182,6 +182,9 @@ def environment() -> dict[str, str]:
     """The machine and the versions that figures depend on."""
     device = jax.devices()[0]
     found = {"CPU": f"{_processor()} ({os.cpu_count()} cores)"}
+    if hasattr(os, "getloadavg"):
+        # Times mean little where other work runs beside: one on an idle machine with one thread.
+        found["load of the last 5 minutes"] = f"{os.getloadavg()[1]:.1f}"
     if device.platform != "cpu":
         found[device.platform.upper()] = device.device_kind
     return found | {"Python": platform.python_version(), "JAX": jax.__version__}
