@@ -19,18 +19,25 @@ _USAGE = "python -m gif2video_jax.training.train --config=FILE --workdir=DIR [--
 
 def run() -> None:
     """Reads the flags, trains, and ends the process with its exit code."""
-    config_flags.DEFINE_config_file("config", help_string="The config file.")
-    flags.DEFINE_string("workdir", None, "Directory of checkpoints and metrics.")
-    flags.DEFINE_integer("profile_steps", 0, "Steps to profile, into WORKDIR/profile.")
-    flags.DEFINE_enum("distributed", "auto", distributed.MODES, "Join other processes.")
-    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
-    flags.DEFINE_integer("num_processes", None, "How many processes there are.")
-    flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
-    app.run(lambda _: main(), flags_parser=_parse)
+    define_flags(flags.FLAGS)
+    app.run(lambda _: main(), flags_parser=lambda arguments: parse(arguments, flags.FLAGS))
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """The command's flags."""
+    config_flags.DEFINE_config_file("config", help_string="The config file.", flag_values=values)
+    one: Any = {"flag_values": values}
+    flags.DEFINE_string("workdir", None, "Directory of checkpoints and metrics.", **one)
+    flags.DEFINE_enum("mode", "train", ("train", "evaluate"), "Or judge what it holds.", **one)
+    flags.DEFINE_integer("profile_steps", 0, "Steps to profile, into WORKDIR/profile.", **one)
+    flags.DEFINE_enum("distributed", "auto", distributed.MODES, "Join other processes.", **one)
+    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.", **one)
+    flags.DEFINE_integer("num_processes", None, "How many processes there are.", **one)
+    flags.DEFINE_integer("process_id", None, "Which one this is, from 0.", **one)
 
 
 def main() -> int:
-    """Trains, with progress on standard error; returns the exit code."""
+    """Trains, with progress on standard error; returns the exit code, or ends the process."""
     values = flags.FLAGS
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -50,12 +57,15 @@ def main() -> int:
         )
         if distributed.jax.process_index() > 0:
             LOGGER.setLevel(logging.WARNING)
+        if values.mode == "evaluate":
+            from gif2video_jax.training.evaluation import evaluate_workdir  # training needs it not
+
+            print(evaluate_workdir(values.config, values.workdir))
+            return 0
         train(values.config, values.workdir, profile_steps=values.profile_steps)
     except (InputError, FloatingPointError) as error:
         print(f"train: {error}", file=sys.stderr, flush=True)
-        if joined:
-            distributed.leave(1)
-        return 1
+        distributed.leave(1, joined=joined)
     except KeyboardInterrupt:
         print("train: interrupted; nothing more is saved", file=sys.stderr, flush=True)
         return 130
@@ -71,15 +81,14 @@ def _without_echoes(kind: type[BaseException], error: BaseException, trace: Any)
         sys.__excepthook__(kind, error, trace)
 
 
-def _parse(arguments: list[str]) -> list[str]:
+def parse(arguments: list[str], values: flags.FlagValues) -> list[str]:
     """Reads the flags; a mistake there, or in the config file, is one line and exit code 1."""
     try:
-        rest = flags.FLAGS(arguments)
-        values = flags.FLAGS
-        if values["help"].value or values["helpfull"].value or values["helpshort"].value:
+        rest = values(arguments)
+        if any(name in values and values[name].value for name in ("help", "helpfull", "helpshort")):
             return rest
-        if values.config is None or values.workdir is None:
-            missing = [f"--{name}" for name in ("config", "workdir") if values[name].value is None]
+        missing = [f"--{name}" for name in ("config", "workdir") if values[name].value is None]
+        if missing:
             raise InputError(f"give {' and '.join(missing)}: {_USAGE}")
         if not isinstance(values.config, ml_collections.ConfigDict):
             raise InputError(f"--config: there is no such file: {_config_path(arguments)}")

@@ -10,7 +10,12 @@ import sys
 
 import numpy as np
 import pytest
+from absl import flags
 
+from gif2video_jax.errors import InputError
+from gif2video_jax.training.command import define_flags
+from gif2video_jax.training.command import parse as parse_flags
+from gif2video_jax.training.train import train
 from tests.training import toy
 from tests.training.runs import arrays_of, rows, same, steps_saved, without_timing
 from tests.training.small_configs import small_config, write_config
@@ -46,16 +51,27 @@ def finish(process: subprocess.Popen) -> tuple[int, list[str]]:
     return process.returncode, errors.splitlines()
 
 
+@pytest.fixture
+def toy_task(monkeypatch):
+    """The toy task in this process too."""
+    monkeypatch.setitem(toy.tasks.TASKS, "toy", toy.ToyTask)
+    monkeypatch.setitem(toy.feeding.EXAMPLES, "toy", toy.ToyExamples)
+
+
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "config.py"
     return write_config(path, json.loads(toy.get_config().to_json()))
 
 
-def test_progress_is_told_and_sigterm_saves_and_exits_0(config, tmp_path):
-    """Then the same command goes on, and ends as a run that was never stopped."""
-    arguments = [f"--config={config}", "--config.num_steps=4000", "--config.log_every=1"]
-    stopped = start(*arguments, f"--workdir={tmp_path / 'run'}")
+def test_progress_is_told_and_sigterm_saves_and_exits_0(config, tmp_path, toy_task):
+    """Then the run goes on, and ends as one that was never stopped."""
+    stopped = start(
+        f"--config={config}",
+        "--config.num_steps=100000",
+        "--config.evaluate_every=1000",
+        f"--workdir={tmp_path / 'run'}",
+    )
     for line in stopped.stderr:
         if "steps/s" in line:
             break
@@ -63,97 +79,106 @@ def test_progress_is_told_and_sigterm_saves_and_exits_0(config, tmp_path):
     code, lines = finish(stopped)
     assert code == 0, lines
     (saved,) = steps_saved(tmp_path / "run")
-    assert 1 <= saved < 4000
+    assert 1 <= saved < 100000
     assert f"stopped at step {saved}, which is saved" in lines[-1]
     assert all("step" in line for line in lines), lines
     assert rows(tmp_path / "run")[-1]["step"] == saved
-    arguments[1] = f"--config.num_steps={saved + 20}"
-    both = [start(*arguments, f"--workdir={tmp_path / name}") for name in ("run", "whole")]
-    for process in both:
-        code, lines = finish(process)
-        assert code == 0, lines
-    assert "resumed" not in lines[0] and "4 parameters" in lines[0]
+    for name in ("run", "whole"):
+        train(toy.get_config(num_steps=saved + 20, evaluate_every=1000), str(tmp_path / name))
     assert same(arrays_of(tmp_path / "run"), arrays_of(tmp_path / "whole"))
-    assert [r for r in without_timing(tmp_path / "run") if r["step"] > saved] == [
-        r for r in without_timing(tmp_path / "whole") if r["step"] > saved
-    ]
+    assert without_timing(tmp_path / "run")[:saved] == without_timing(tmp_path / "whole")[:saved]
 
 
-def test_each_mistake_is_one_line_and_exit_code_1(config, tmp_path):
-    """All at once, for most of their time is the start of Python."""
+def test_a_mistake_is_one_line_and_exit_code_1(tmp_path):
+    """The command itself; its ways to say so are in the tests of what raises the errors."""
     corpus = tmp_path / "none.zip"
-    real = write_config(tmp_path / "real.py", small_config(str(corpus)))
+    config = write_config(tmp_path / "real.py", small_config(str(corpus)))
+    arguments = (f"--config={config}", f"--workdir={tmp_path / 'run'}")
+    code, lines = finish(start(*arguments, module="gif2video_jax.training.train"))
+    assert code == 1 and len(lines) == 1, lines
+    assert lines[0].startswith(f"train: {corpus}: no such packed corpus")
+
+
+def parse(capsys, monkeypatch, *arguments: str) -> str:
+    """What is said about bad flags; the exit code is 1."""
+    values = flags.FlagValues()
+    define_flags(values)
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])  # where the config's fields are read
+    with pytest.raises(SystemExit) as caught:
+        parse_flags(sys.argv, values)
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("train: ") and said.count("\n") == 1
+    return said
+
+
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+def test_bad_flags_and_bad_config_files_are_one_line(config, tmp_path, capsys, monkeypatch):
     broken = tmp_path / "broken.py"
     broken.write_text("def get_config(:\n")
-    (tmp_path / "lock").mkdir()
     run = f"--workdir={tmp_path / 'run'}"
-    real_module = {"module": "gif2video_jax.training.train"}
     cases = {
-        "give --config and --workdir: python -m gif2video_jax.training.train --config=FILE": start(
-            **real_module
-        ),
-        "give --workdir: python": start(f"--config={config}"),
-        "--config: there is no such file: no_such.py": start("--config=no_such.py", run),
-        "SyntaxError": start(f"--config={broken}", run),
-        "the config has no such field": start(f"--config={config}", run, "--config.colour=3"),
-        f"{corpus}: no such packed corpus": start(f"--config={real}", run, **real_module),
-        "cannot write to this --workdir": start(f"--config={config}", f"--workdir={tmp_path}"),
-        "give --coordinator, --num_processes and --process_id together": start(
-            f"--config={config}", run, "--num_processes=2"
-        ),
-        "config.data.examples_per_batch": start(
-            f"--config={config}", run, "--config.data.examples_per_batch=0"
-        ),
+        "give --config and --workdir: python -m gif2video_jax.training.train --config=FILE": (),
+        "give --workdir: python": (f"--config={config}",),
+        "--config: there is no such file: no_such.py": ("--config=no_such.py", run),
+        "SyntaxError": (f"--config={broken}", run),
+        "the config has no such field": (f"--config={config}", run, "--config.colour=3"),
+        "Unknown command line flag": (f"--config={config}", run, "--colour=3"),
+        "num_steps": (f"--config={config}", run, "--config.num_steps=many"),
     }
-    for wanted, process in cases.items():
-        code, lines = finish(process)
-        assert code == 1, (wanted, lines)
-        assert len(lines) == 1 and lines[0].startswith("train: "), (wanted, lines)
-        assert wanted in lines[0], (wanted, lines)
+    for wanted, arguments in cases.items():
+        assert wanted in parse(capsys, monkeypatch, *arguments)
+
+
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+def test_good_flags_are_read(config, tmp_path, monkeypatch):
+    values = flags.FlagValues()
+    define_flags(values)
+    arguments = ["train", f"--config={config}", f"--workdir={tmp_path}", "--config.num_steps=5"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert parse_flags(arguments, values) == ["train"]
+    assert values.config.num_steps == 5 and values.workdir == str(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("size", "wanted"),
-    [(100, "cannot be written"), (1500, "a checkpoint could not be saved")],
+    [
+        pytest.param(100, "cannot be written", marks=pytest.mark.long),
+        (1500, "a checkpoint could not be saved"),
+    ],
 )
-def test_a_full_disk_is_one_line_and_keeps_the_checkpoints(config, tmp_path, size, wanted):
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoints(
+    config, tmp_path, toy_task, size, wanted
+):
     """First room for a run of one step, then files that may only be small."""
-    workdir = f"--workdir={tmp_path / 'run'}"
-    code, lines = finish(start(f"--config={config}", workdir, "--config.num_steps=1"))
-    assert code == 0, lines
-    before = arrays_of(tmp_path / "run", 1)
+    workdir = tmp_path / "run"
+    train(toy.get_config(num_steps=1), str(workdir))
+    before = arrays_of(workdir, 1)
+    quiet = ("--config.log_every=1000", "--config.evaluate_every=1000")
     code, lines = finish(
-        start(
-            f"--config={config}",
-            workdir,
-            "--config.log_every=1000",
-            "--config.evaluate_every=1000",
-            file_size=size,
-        )
+        start(f"--config={config}", f"--workdir={workdir}", *quiet, file_size=size)
     )
     assert code == 1 and wanted in lines[-1], lines
     assert lines[-1].startswith("train: ") and "File too large" in lines[-1]
     assert not any("Traceback" in line for line in lines), lines
-    assert steps_saved(tmp_path / "run") == [1]
-    assert same(arrays_of(tmp_path / "run", 1), before)
-    code, lines = finish(start(f"--config={config}", workdir))
-    assert code == 0 and steps_saved(tmp_path / "run")[-1] == 8, lines
+    assert steps_saved(workdir) == [1]
+    assert same(arrays_of(workdir, 1), before)
+    train(toy.get_config(), str(workdir))
+    assert steps_saved(workdir)[-1] == 8
 
 
-def test_a_second_run_is_refused_until_the_first_is_gone(config, tmp_path):
+def test_a_second_run_is_refused_until_the_first_is_gone(config, tmp_path, toy_task):
     """However it went: here by SIGKILL."""
-    arguments = [f"--config={config}", f"--workdir={tmp_path}", "--config.num_steps=100000"]
-    first = start(*arguments)
+    first = start(f"--config={config}", f"--workdir={tmp_path}", "--config.num_steps=1000000")
     for line in first.stderr:
         if "steps/s" in line:
             break
-    code, lines = finish(start(*arguments))
-    assert code == 1 and len(lines) == 1
-    assert f"another run is training there (process {first.pid} on " in lines[0]
+    with pytest.raises(InputError, match=f"another run is training there .process {first.pid} on"):
+        train(toy.get_config(), str(tmp_path))
     first.kill()
     first.communicate()
-    code, lines = finish(start(*arguments[:2], "--config.num_steps=1"))
-    assert code == 0, lines
+    train(toy.get_config(num_steps=1), str(tmp_path))
+    assert steps_saved(tmp_path) == [1]
 
 
 def two_processes(*arguments: str, last: tuple[str, ...] = ()) -> list[subprocess.Popen]:
