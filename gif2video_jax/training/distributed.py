@@ -82,7 +82,7 @@ def agree(*flags: bool) -> tuple[bool, ...]:
     if jax.process_count() == 1:
         return tuple(bool(flag) for flag in flags)
     gathered = np.asarray(multihost_utils.process_allgather(np.array(flags, np.int32)))
-    return tuple(bool(x) for x in gathered.reshape(-1, len(flags)).any(axis=0))
+    return tuple(bool(flag.any()) for flag in gathered.reshape(-1, len(flags)).T)
 
 
 def together(action: Callable[[], _T]) -> _T:
