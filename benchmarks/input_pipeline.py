@@ -114,7 +114,9 @@ def print_wait(source: str, path: str, steps: int, workers: int) -> None:
     spec.loader.exec_module(module)
     config = module.get_config()
     with config.unlocked():
-        config.data.corpus = source
+        if "corpus" in config.data:  # its older name
+            del config.data.corpus
+        config.data.source = source
         config.num_workers = workers
         config.num_steps = steps
         config.log_every = max(1, steps // 2)  # the first half compiles
@@ -125,7 +127,10 @@ def print_wait(source: str, path: str, steps: int, workers: int) -> None:
         train.train(config, workdir)
         lines = Path(workdir, "metrics.jsonl").read_text().splitlines()
         rows = [json.loads(line) for line in lines]
-    row = [row for row in rows if "input_wait_share" in row][-1]
+    waits = [row for row in rows if "input_wait_share" in row]
+    if not waits:
+        raise InputError(f"{path}: stopped before step {config.log_every}, nothing was measured")
+    row = waits[-1]
     print(
         f"{path}, {workers} workers, {os.cpu_count()} cores: "
         f"{row['steps_per_second']:.2f} steps a second, of which "
