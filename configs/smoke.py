@@ -6,9 +6,9 @@ Commands:
     --config.data.source=packed:corpus.zip
   python -m gif2video_jax.training.evaluation --workdir=DIR
 Hardware and cost:
-  two CPU cores: about two minutes.
+  about 0.25 seconds of one core a step (measured): two minutes on two free cores.
 Expected result:
-  validation PSNR 30.95 dB after 250 steps, 2.3 dB above the GIF's (measured, Floyd-Steinberg).
+  validation PSNR 31.24 dB, 2.56 dB above the GIF's (measured; Floyd-Steinberg, 32 colours).
 """
 
 import ml_collections
