@@ -174,7 +174,8 @@ def check_python(words):
     for word in words[2 if words[0] == "-m" else 1 :]:
         option, _, value = word.partition("=")
         if option == "--config" and value:
-            assert (ROOT / value).is_file() or pathlib.PurePath(value).stem.isupper(), f"{value}: no such config"
+            placeholder = value == "..." or pathlib.PurePath(value).stem.isupper()
+            assert placeholder or (ROOT / value).is_file(), f"{value}: no such config"
         elif option.startswith("--config."):
             config = next(w for w in words if w.startswith("--config=")).split("=")[1]
             if (ROOT / config).is_file():
@@ -273,11 +274,11 @@ def test_python_in_pages_runs(stand_ins, tmp_path, monkeypatch):
 
 @every_page
 def test_what_python_in_pages_imports_exists(page):
+    if page.name == "architecture.md":
+        return  # test_recipes.py
     for block in python_of(text_of(page)):
         for node in ast.walk(ast.parse(block)):
-            if not isinstance(node, ast.ImportFrom) or page.name == "architecture.md":
-                continue
-            if (node.module or "").startswith("gif2video_jax"):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("gif2video_jax"):
                 place = ROOT / node.module.replace(".", "/")
                 file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
                 text = file.read_text("utf-8") + " ".join(p.stem for p in place.glob("*"))
