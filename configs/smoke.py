@@ -6,7 +6,7 @@ Commands:
     --config.data.source=packed:corpus.zip
   python -m gif2video_jax.training.evaluation --workdir=DIR
 Hardware and cost:
-  about 0.25 seconds of one core a step (measured): two minutes on two free cores.
+  about 0.3 seconds of one core a step (measured): two minutes on two free cores.
 Expected result:
   validation PSNR 31.24 dB, 2.56 dB above the GIF's (measured; Floyd-Steinberg, 32 colours).
 """
