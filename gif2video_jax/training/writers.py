@@ -1,11 +1,12 @@
 """What a run tells: rows of metrics.jsonl, pictures, TensorBoard where it can, progress, sizes."""
 
+import contextlib
 import json
 import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import flax
@@ -191,7 +192,7 @@ def _summary_writer(folder: str) -> Any:
     """CLU's writer of TensorBoard files, or None where CLU or TensorFlow is missing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_messages():
             warnings.simplefilter("ignore")
             import tensorflow as tf
             from clu import metric_writers
@@ -201,3 +202,16 @@ def _summary_writer(folder: str) -> Any:
     except (ImportError, RuntimeError) as error:
         logging.getLogger(__name__).debug("no TensorBoard: %s", error)
         return None
+
+
+@contextlib.contextmanager
+def _without_messages() -> Iterator[None]:
+    """TensorFlow's C++ tells about the machine while it loads, whatever its log level."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

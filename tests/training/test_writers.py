@@ -119,4 +119,5 @@ def test_tensorboard_gets_scalars_and_pictures(tmp_path):
     tags = events.Tags()["tensors"]
     assert "loss" in tags and "gif" in tags
     (value,) = events.Tensors("loss")
-    assert value.step == 5 and value.tensor_proto.float_val[0] == 0.5
+    assert value.step == 5
+    assert np.frombuffer(value.tensor_proto.tensor_content, np.float32).tolist() == [0.5]
