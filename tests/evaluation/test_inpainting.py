@@ -1,0 +1,84 @@
+"""The inpainting benchmark: its scores in closed form, and a whole run."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gif2video_jax.evaluation import inpainting
+from tests import oracles
+
+
+def test_scores_are_those_of_a_clip_that_is_off_by_known_amounts():
+    truth = np.full((3, 4, 4, 3), 100, np.uint8)
+    masks = np.zeros((3, 4, 4), bool)
+    masks[:, 0, :2] = True
+    completed = truth.copy()
+    completed[0, 0, :2] += 10  # each frame is off by 10, 20 and 0
+    completed[1, 0, :2] += 20
+    completed[:, 3] = 0  # outside holes nothing counts
+    result = inpainting.score(completed, truth, masks)
+    assert result.l1 == pytest.approx((10 + 20 + 0) / 3)
+    assert result.flicker == pytest.approx((10 + 20) / 2)
+    assert inpainting.score(truth, truth, masks) == inpainting.Score(0.0, 0.0)
+
+
+def test_a_table_has_a_line_a_method_and_a_column_a_kind():
+    rows = [
+        inpainting.Row(kind, method, inpainting.Score(1.0, 2.5), {})
+        for kind in ("text", "box_fixed")
+        for method in ("one", "two")
+    ]
+    assert inpainting.markdown(rows).splitlines() == [
+        "| L1 / flicker | text | box, fixed |",
+        "|---|---|---|",
+        "| one | 1.00 / 2.50 | 1.00 / 2.50 |",
+        "| two | 1.00 / 2.50 | 1.00 / 2.50 |",
+    ]
+
+
+def test_all_methods_see_the_same_holes_and_no_truth_in_them():
+    oracles.require_module("cv2")
+    truth = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    seen = {}
+
+    def keep(name):
+        def method(frames, masks):
+            seen.setdefault(name, []).append((frames, masks))
+            return frames
+
+        return method
+
+    rows, shown = inpainting.measure(
+        {"clip": truth}, {"a": keep("a"), "b": keep("b")}, seed=1
+    )
+    assert len(rows) == 2 * len(inpainting.HOLES) and len(shown) == len(inpainting.HOLES)
+    for (frames, masks), (others, _) in zip(seen["a"], seen["b"], strict=True):
+        np.testing.assert_array_equal(frames, others)
+        assert not frames[masks].any()
+        np.testing.assert_array_equal(frames[~masks], truth[~masks])
+
+
+@pytest.mark.long
+def test_a_run_writes_table_numbers_and_picture(tmp_path, monkeypatch, capsys):
+    oracles.require_module("cv2")
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    frames = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
+    images = [Image.fromarray(frame) for frame in frames]
+    images[0].save(folder / "a.gif", save_all=True, append_images=images[1:], duration=100)
+    monkeypatch.setattr(inpainting, "load_model", lambda name: None)
+
+    class Still:
+        def fill(self, frames, masks):
+            return iter(frames)
+
+    monkeypatch.setattr(inpainting, "inpainter_of", lambda model: Still())
+    out = tmp_path / "out"
+    arguments = ["--clips", folder, "--output", out, "--frames", 4, "--size", 32]
+    assert inpainting.main([str(a) for a in arguments]) == 0, capsys.readouterr().err
+    assert "Telea" in capsys.readouterr().out
+    result = json.loads((out / "inpainting.json").read_text("utf-8"))
+    assert result["clips"] == {"a": [4, 32, 32, 3]}
+    assert (out / "inpainting.png").is_file() and (out / "inpainting.md").is_file()

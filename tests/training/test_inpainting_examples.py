@@ -1,0 +1,83 @@
+"""Inpainting examples: clips and holes that depend on seed and index alone."""
+
+import numpy as np
+import pytest
+
+from gif2video_jax.errors import InputError
+from gif2video_jax.training.inpainting_examples import InpaintingExamples
+from gif2video_jax.training.inputs import make_examples
+from gif2video_jax.training.masks import MASK_KINDS
+from tests.training.miniature_corpus import write_corpus
+
+SMALL = {"size": 32, "num_frames": 2}
+
+
+@pytest.fixture(scope="module")
+def corpus_path(tmp_path_factory):
+    return str(write_corpus(tmp_path_factory.mktemp("corpus") / "corpus.zip"))
+
+
+@pytest.mark.parametrize("real_share", [0.0, 1.0])
+def test_shapes_are_as_promised_and_bools_are_true_bools(corpus_path, real_share):
+    maker = make_examples(
+        "inpainting", split="train", seed=0, source=corpus_path, real_share=real_share, **SMALL
+    )
+    example = maker[0]
+    assert {key: (value.dtype.name, value.shape) for key, value in example.items()} == {
+        "truth": ("uint8", (1, 2, 32, 32, 3)),
+        "mask": ("bool", (1, 2, 32, 32)),
+    }
+    assert example["mask"].any(axis=(2, 3)).all()
+
+
+@pytest.mark.parametrize("kind", MASK_KINDS)
+def test_masks_are_zeros_and_ones_in_memory(corpus_path, kind):
+    """A byte of 255 in a bool array is -1 once it is a float somewhere."""
+    maker = InpaintingExamples(corpus_path, masks=kind, real_share=0.0, **SMALL)
+    for index in range(3):
+        assert set(np.unique(maker[index]["mask"].view(np.uint8))) <= {0, 1}
+
+
+def test_an_example_is_a_function_of_seed_and_index_alone(corpus_path):
+    one, two = (
+        InpaintingExamples(corpus_path, seed=2, real_share=0.5, masks="mixed", **SMALL)
+        for _ in range(2)
+    )
+    two[1]
+    for key, value in one[0].items():
+        np.testing.assert_array_equal(value, two[0][key], err_msg=key)
+    assert not np.array_equal(one[0]["truth"], one[1]["truth"])
+
+
+def test_real_clips_are_the_corpus(corpus_path):
+    """A clip of the miniature corpus is 140x120; a crop of 120 is a whole side of it."""
+    from gif2video_jax.training.sources import open_source
+
+    source = open_source(corpus_path, split="train", kind="clip")
+    whole = source.frames(source.items[0], range(2))
+    maker = InpaintingExamples(corpus_path, size=120, num_frames=2, flips=False)
+    truth = maker[0]["truth"][0]
+    assert any(
+        np.array_equal(truth, whole[:, :, left : left + 120]) for left in range(140 - 120 + 1)
+    )
+
+
+def test_a_split_without_clips_gives_rendered_motion_unless_all_should_be_real(corpus_path):
+    fields = {"split": "validation", **SMALL}
+    assert InpaintingExamples(corpus_path, real_share=0.9, **fields)[0]["truth"].any()
+    with pytest.raises(InputError, match="holds no clip of the split 'validation'"):
+        InpaintingExamples(corpus_path, real_share=1.0, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"masks": "circle"}, "masks: expected one of box_fixed, .*, got 'circle'"),
+        ({"real_share": 1.5}, "real_share: expected 0 to 1, got 1.5"),
+        ({"num_frames": 0}, "expected num_frames of 1 or more"),
+        ({"sampling": "often"}, "sampling: expected one of"),
+    ],
+)
+def test_fields_out_of_range_are_named(corpus_path, fields, message):
+    with pytest.raises(InputError, match=message):
+        InpaintingExamples(corpus_path, **fields)
