@@ -165,7 +165,7 @@ def pytorchs(options, batch, state):
         if not colours:
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         adam.step()
-        return float(loss)
+        return float(loss.detach())
 
     return run, state
 
