@@ -16,7 +16,7 @@ from gif2video_jax.restoring.tiling import Box, round_up
 
 # Holes closer than about twice this share one region.
 _CELL = 16
-_BUCKET = 32  # of a tile's side, in pixels of the network's scale: few shapes are compiled
+_BUCKET = 64  # of a tile's side, in pixels of the network's scale: few shapes are compiled
 MAX_TILE = 512  # side, in pixels of the network's scale
 
 

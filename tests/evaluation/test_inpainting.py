@@ -1,12 +1,13 @@
 """The inpainting benchmark: its scores in closed form, and a whole run."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from gif2video_jax.evaluation import inpainting
+from gif2video_jax.media import open_writer
 from tests import oracles
 
 
@@ -66,9 +67,11 @@ def test_a_run_writes_table_numbers_and_picture(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "clips"
     folder.mkdir()
     frames = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
-    images = [Image.fromarray(frame) for frame in frames]
-    images[0].save(folder / "a.gif", save_all=True, append_images=images[1:], duration=100)
-    monkeypatch.setattr(inpainting, "load_model", lambda name: None)
+    with open_writer(
+        folder / "a.mkv", width=64, height=48, rate=Fraction(25), lossless=True
+    ) as writer:
+        for frame in frames:
+            writer.write(frame)
 
     class Still:
         def fill(self, frames, masks):
