@@ -158,7 +158,8 @@ def measure(
         scores: dict[str, dict[str, Score]] = {name: {} for name in compared}
         for clip_number, (clip_name, truth) in enumerate(clips.items()):
             rng = np.random.default_rng([seed, kind_number, clip_number])
-            masks = random_masks(rng, *truth.shape[:3], kind)
+            num_frames, height, width = truth.shape[:3]
+            masks = random_masks(rng, num_frames, height, width, kind)
             holed = np.where(masks[..., None], np.uint8(0), truth)
             middle = len(truth) // 2
             row = [np.where(masks[middle, ..., None], np.uint8(255), truth[middle])]

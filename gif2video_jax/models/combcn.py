@@ -167,7 +167,7 @@ class FrameNetwork(nn.Module):
             keeps = self.residual and stride == 1
             inputs = [outputs[-1]] if skip is None else [outputs[-1], outputs[skip]]
             guidance = None
-            if number in guided:
+            if guide is not None and number in guided:
                 name = f"guidance_{1 + guided.index(number)}"
                 guidance = Layer(channels, 3, negative_slope=1.0, dtype=self.dtype, name=name)(
                     [guide]
@@ -282,7 +282,7 @@ class CombCN(nn.Module):
 
     def setup(self):
         """Makes both networks."""
-        common = {
+        common: dict[str, Any] = {
             "norm": self.norm,
             "negative_slope": self.negative_slope,
             "residual": self.residual_layers,

@@ -50,7 +50,7 @@ def plan_hole_tiles(
     """
     height, width = masks.shape[1:]
     tiles = []
-    for box in _close_together(masks.any(axis=0)):
+    for box in _close_together(np.asarray(masks.any(axis=0))):
         scale = max(1, -(-_thickness(masks[(slice(None), *box.slices)]) // thickness))
         for core, ramp in _cores(box, (MAX_TILE - 2 * margin) * scale, margin * scale):
             seen = core.grown(margin * scale, height, width)
@@ -93,8 +93,10 @@ def _close_together(mask: Bool[np.ndarray, "h w"]) -> list[Box]:
 
 def _thickness(masks: Bool[np.ndarray, "t h w"]) -> int:
     """Of the thickest hole of any frame, in pixels: twice the largest distance to its edge."""
-    largest, previous = 0.0, None
-    for mask in masks:
+    largest = 0.0
+    previous: np.ndarray | None = None
+    for number in range(len(masks)):
+        mask = np.asarray(masks[number])
         if previous is not None and np.array_equal(mask, previous):
             continue
         previous = mask

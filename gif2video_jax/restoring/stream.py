@@ -8,6 +8,7 @@ with an inpainter those of its window.
 """
 
 import collections
+import functools
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -107,7 +108,7 @@ class FrameStream:
 
         for filled in self._inpainter.fill(clean_frames(), self._holes):
             frame, gif = waiting.popleft()
-            yield _GifFrame(frame, gif, lambda _frame, _gif, filled=filled: filled)
+            yield _GifFrame(frame, gif, functools.partial(_given, filled))
 
     def _interval(self, interval: int, shown: "_GifFrame", following: "_GifFrame"):
         """The output frames while the GIF shows one frame and moves on to the next."""
@@ -145,6 +146,12 @@ class FrameStream:
             return np.where(frame.alpha[..., None], colors, self._background)
         opaque = np.ones(gif.shape[:2], bool) if frame.alpha is None else frame.alpha
         return np.concatenate([colors, np.where(opaque, np.uint8(255), 0)[..., None]], axis=-1)
+
+
+def _given(picture: Picture, frame: Frame, gif: np.ndarray) -> Picture:
+    """A picture that was cleaned already."""
+    del frame, gif
+    return picture
 
 
 class _GifFrame:
