@@ -15,11 +15,11 @@ def get_config() -> ml_collections.ConfigDict:
         {
             "task": "interpolation",
             "seed": 0,
-            "num_steps": 3_000,
+            "num_steps": 1_500,
             "model": {
                 "max_flow": 30.0,
                 "refine_residual": True,
-                "matching_radius": 7,
+                "pyramid_iterations": 8,
                 "difference_gain": 8.0,
                 "unet": {
                     "stage_channels": (32, 64, 96, 128),

@@ -79,7 +79,7 @@ class CCDNet1(nn.Module):
             raise ValueError(f"geometry: expected shape {expected}, got {got}")
         unet = UNet(out_channels=3, **self.unet, name="unet")
         gif = jnp.asarray(gif)
-        inputs = [gif]
+        inputs: list[Any] = [gif]
         if self.detail_gain:
             inputs.append(self.detail_gain * detail(gif))
         if geometry is not None:

@@ -25,8 +25,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gif2video_jax.models.unet import UNet
-from gif2video_jax.ops.image import resize_bilinear, space_to_depth
-from gif2video_jax.ops.matching import matching_cost, soft_best_match
+from gif2video_jax.ops.optical_flow import pyramid_flow
 from gif2video_jax.ops.warp import warp
 
 FLOW_UNET = {
@@ -68,26 +67,24 @@ class SuperSlomo(nn.Module):
       max_flow: pixels that a network's output of 1 stands for.
       refine_residual: net B's flows are added to the straight ones of step 2. The paper's replace
         them (False); a small network learns faster so.
-      matching_radius: 0, the paper's, or how far a block matcher looks (`ops.matching`), in pixels
-        of the U-Net's folded size: net A then sees how well each displacement fits, and corrects
-        the best one rather than finding all of the flow.
+      pyramid_iterations: 0, the paper's, or steps a level of `ops.optical_flow.pyramid_flow`: net A
+        then sees the flow that this finds, and corrects it rather than finding all of it.
       difference_gain: 0, the paper's, or what differences are multiplied with that both networks
-        then read beside their inputs: A the first frame minus the matched second one, B both warped
-        frames' difference. They tell where a flow is wrong, and are small beside the frames.
+        then read beside their inputs: A the first frame minus the second one warped by the
+        pyramid's flow, B both warped frames' difference. They tell where a flow is wrong, and are
+        small beside the frames.
     """
 
     unet: Mapping[str, Any]
     max_flow: float = 30.0
     refine_residual: bool = False
-    matching_radius: int = 0
+    pyramid_iterations: int = 0
     difference_gain: float = 0.0
 
     def setup(self):
         """Makes both U-Nets."""
         self.flow = UNet(out_channels=2, **self.unet)
         self.refine = UNet(out_channels=5, **self.unet)
-        if self.matching_radius:
-            self.cost_channels = nn.Dense(48)
 
     def __call__(
         self,
@@ -127,29 +124,15 @@ class SuperSlomo(nn.Module):
         """Net A: the flows 0 -> 1 and 1 -> 0 in pixels."""
         source = jnp.concatenate([frame_0, frame_1])
         target = jnp.concatenate([frame_1, frame_0])
-        pair = jnp.concatenate([source, target], axis=-1)
-        if self.matching_radius:
-            folded, matched = self._match(source, target)
-            if self.difference_gain:
-                difference = self.difference_gain * (source - warp(target, matched))
-                pair = jnp.concatenate([pair, difference], axis=-1)
-            both = matched + self.max_flow * jnp.tanh(self.flow(pair, folded=folded))
-        else:
-            both = self.max_flow * jnp.tanh(self.flow(pair))
+        inputs, start = [source, target], jnp.zeros((*source.shape[:3], 2))
+        if self.pyramid_iterations:
+            start = pyramid_flow(source, target, self.pyramid_iterations)
+            inputs.append(start / self.max_flow)
+        if self.difference_gain:
+            inputs.append(self.difference_gain * (source - warp(target, start)))
+        both = start + self.max_flow * jnp.tanh(self.flow(jnp.concatenate(inputs, axis=-1)))
         flow_01, flow_10 = jnp.split(both, 2)
         return flow_01, flow_10
-
-    def _match(self, source, target):
-        """What the block matcher found: channels for net A, and the best flow in pixels."""
-        factor = self.flow.stem_factor
-        height, width = source.shape[1:3]
-        cost = matching_cost(
-            space_to_depth(source, factor), space_to_depth(target, factor), self.matching_radius
-        )
-        best = soft_best_match(cost, self.matching_radius, sharpness=400.0)
-        channels = self.cost_channels(jnp.log(cost + 1e-4))
-        flow = factor * resize_bilinear(best, height, width, align_corners=False)
-        return jnp.concatenate([channels, best / self.matching_radius], axis=-1), flow
 
     def between(
         self,

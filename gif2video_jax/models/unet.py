@@ -241,14 +241,12 @@ class UNet(nn.Module):
         self,
         x: Float[Array, "n h w c"],
         train: bool = False,
-        folded: Float[Array, "n h2 w2 c2"] | None = None,
     ) -> Float[Array, "n h w out"]:
         """Runs the network.
 
         Args:
           x: the image.
           train: BatchNorm uses and updates batch statistics.
-          folded: further channels for the first stage, at the size after the stem's folding.
 
         Raises:
           ValueError: if the image is smaller than `multiple`.
@@ -260,8 +258,6 @@ class UNet(nn.Module):
             )
         if self.stem_factor > 1:
             x = space_to_depth(x, self.stem_factor)
-        if folded is not None:
-            x = jnp.concatenate([x, folded], axis=-1)
         skips = [self._stage(0, "stem", self.stage_channels, [x], train)]
         for level in range(1, len(self.stage_channels)):
             pooled = nn.avg_pool(skips[-1], (2, 2), strides=(2, 2))

@@ -32,7 +32,7 @@ CONFIG_PARAMETERS = {
     "combcn_faces_scratch": 15_223_734,
     "combcn_faces_stride_time": 15_502_262,
     "default_dequantizer": 2_410_508,
-    "default_interpolator": 1_962_887,
+    "default_interpolator": 1_946_855,
 }
 
 

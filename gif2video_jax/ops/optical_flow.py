@@ -1,0 +1,137 @@
+"""Optical flow without parameters: Lucas and Kanade's least squares, from coarse to fine.
+
+B. D. Lucas and T. Kanade, "An iterative image registration technique with an application to stereo
+vision", IJCAI 1981, on an image pyramid (J.-Y. Bouguet, 2000), dense: each pixel solves for the
+motion of its neighbourhood. After each step the flow is averaged with its neighbours', weighted by
+how well each of them fits and how much texture it has, so that flat regions take over the motion of
+what surrounds them. Not part of GIF2Video: it gives a small network the correspondences that a
+large one has to learn to find.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gif2video_jax.ops.image import resize_bilinear
+from gif2video_jax.ops.warp import warp
+
+# Chosen on rendered motion and surveillance clips of the training list. Brightness runs over
+# [-1, 1]; residuals are squared.
+_WINDOW = 1  # pixels that a least-squares window reaches, twice, so that it falls off like a tent
+_SMOOTHING = 2  # pixels that the weighted average of flows reaches
+_DAMPING = 3e-5  # added to the squared gradients: flat regions do not move by themselves
+_RESIDUAL = 3e-5  # residuals below are as good as none
+_LARGEST_STEP = 1.0  # pixels of a level; its linear model holds no farther
+_SMALLEST_SIDE = 6  # pixels of the coarsest level: motion of half a picture is a few of them
+_FINEST = 1  # halvings of the finest level: its flow is as exact, at a quarter of the time
+_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # luma of RGB, BT.601
+
+
+def pyramid_flow(
+    image_0: Float[Array, "n h w 3"], image_1: Float[Array, "n h w 3"], iterations: int = 6
+) -> Float[Array, "n h w 2"]:
+    """The motion from `image_0` to `image_1`: `warp(image_1, flow)` looks like `image_0`.
+
+    Args:
+      image_0: RGB in [-1, 1].
+      image_1: likewise.
+      iterations: steps on each level of the pyramid.
+
+    Returns:
+      (dx, dy) in pixels.
+
+    Raises:
+      ValueError: if the shapes differ or `iterations` is below 1.
+    """
+    if image_0.shape != image_1.shape or iterations < 1:
+        raise ValueError(
+            f"expected two equal shapes and 1 iteration or more, got {image_0.shape}, "
+            f"{image_1.shape} and {iterations}"
+        )
+    pairs = [_halve(jnp.concatenate([image_0 @ _WEIGHTS, image_1 @ _WEIGHTS])[..., None])]
+    while min(pairs[-1].shape[1:3]) >= 2 * _SMALLEST_SIDE:
+        pairs.append(_halve(pairs[-1]))
+    flow = jnp.zeros((*image_0.shape[:1], *pairs[-1].shape[1:3], 2))
+    for pair in reversed(pairs):
+        flow = _enlarge(flow, *pair.shape[1:3])
+        first, second = jnp.split(_blur(pair), 2)
+        flow = _level(first, second, flow, iterations)
+    for _ in range(_FINEST):
+        flow = _enlarge(flow, *image_0.shape[1:3])
+    return flow
+
+
+def _level(image_0, image_1, flow, iterations: int):
+    """Improves the flow at one size."""
+    dx, dy = _difference(image_0, 2), _difference(image_0, 1)
+    moments = _window(jnp.concatenate([dx * dx, dx * dy, dy * dy], axis=-1))
+    xx, xy, yy = moments[..., 0:1] + _DAMPING, moments[..., 1:2], moments[..., 2:3] + _DAMPING
+    determinant = xx * yy - xy * xy
+    texture = determinant / (xx + yy)
+
+    def step(flow, _):
+        error = warp(image_1, flow) - image_0
+        products = _window(jnp.concatenate([dx * error, dy * error], axis=-1))
+        x, y = products[..., 0:1], products[..., 1:2]
+        change = jnp.concatenate([xy * y - yy * x, xy * x - xx * y], axis=-1) / determinant
+        flow = flow + jnp.clip(change, -_LARGEST_STEP, _LARGEST_STEP)
+        residual = _mean(jnp.square(warp(image_1, flow) - image_0), 1)
+        weight = texture / (residual + _RESIDUAL)
+        sums = _mean(jnp.concatenate([flow * weight, weight], axis=-1), _SMOOTHING)
+        return sums[..., :2] / sums[..., 2:], None
+
+    return jax.lax.scan(step, flow, None, length=iterations)[0]
+
+
+def _weighted(x: Float[Array, "n h w c"], weights: tuple[float, ...]) -> Float[Array, "n h w c"]:
+    """Sums over neighbours along columns, then along rows; the border repeats."""
+    radius = len(weights) // 2
+    for axis in (1, 2):
+        size = x.shape[axis]
+        padding = [(radius, radius) if i == axis else (0, 0) for i in range(4)]
+        padded = jnp.pad(x, padding, mode="edge")
+        # Slices of lax, not of NumPy's notation: these are traced at each start of the command.
+        x = jnp.zeros((), x.dtype)
+        for offset, weight in enumerate(weights):
+            x = x + weight * jax.lax.slice_in_dim(padded, offset, offset + size, axis=axis)
+    return x
+
+
+def _difference(x: Float[Array, "n h w c"], axis: int) -> Float[Array, "n h w c"]:
+    """Central difference; the border repeats."""
+    size = x.shape[axis]
+    padding = [(1, 1) if i == axis else (0, 0) for i in range(4)]
+    padded = jnp.pad(x, padding, mode="edge")
+    after = jax.lax.slice_in_dim(padded, 2, 2 + size, axis=axis)
+    return (after - jax.lax.slice_in_dim(padded, 0, size, axis=axis)) / 2
+
+
+def _mean(x: Float[Array, "n h w c"], radius: int) -> Float[Array, "n h w c"]:
+    """Mean over a square window; the border repeats."""
+    size = 2 * radius + 1
+    return _weighted(x, (1 / size,) * size)
+
+
+def _window(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    return _mean(_mean(x, _WINDOW), _WINDOW)
+
+
+def _blur(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    """A 3x3 binomial blur; the border repeats."""
+    return _weighted(x, (0.25, 0.5, 0.25))
+
+
+def _halve(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
+    """Half the size, 2x2 pixels averaged; an odd last row or column repeats."""
+    height, width = x.shape[1:3]
+    x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
+
+
+def _enlarge(flow: Float[Array, "n h w 2"], height: int, width: int) -> Float[Array, "n h2 w2 2"]:
+    """The flow at the next larger size, at most twice as large; its pixels are smaller."""
+    if flow.shape[1:3] == (height, width):
+        return flow
+    large = resize_bilinear(flow, 2 * flow.shape[1], 2 * flow.shape[2], align_corners=False)
+    return 2 * large[:, :height, :width]
