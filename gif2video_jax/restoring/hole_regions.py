@@ -7,6 +7,7 @@ thin ones, such as letters, it sees as they are, however far a caption stretches
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -91,12 +92,11 @@ def _close_together(mask: Bool[np.ndarray, "h w"]) -> list[Box]:
     return boxes
 
 
-def _thickness(masks: Bool[np.ndarray, "t h w"]) -> int:
+def _thickness(masks: np.ndarray) -> int:
     """Of the thickest hole of any frame, in pixels: twice the largest distance to its edge."""
     largest = 0.0
-    previous: np.ndarray | None = None
-    for number in range(len(masks)):
-        mask = np.asarray(masks[number])
+    previous: Any = None
+    for mask in masks:
         if previous is not None and np.array_equal(mask, previous):
             continue
         previous = mask

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -158,6 +159,8 @@ class Inpainter:
             return _levels(result)
         t, h, w, _ = frames.shape
         small_shape = (t, h // scale, scale, w // scale, scale)
+        # The network also guesses what is known around the hole: there its error is seen.
+        hole, mask = mask, _grown(mask, 2 * scale)
         known = (1 - mask).reshape(*small_shape, 1).sum(axis=(2, 4))
         small = (frames * (1 - mask)).reshape(*small_shape, 3).sum(axis=(2, 4))
         small = small / jnp.maximum(known, 1)
@@ -165,8 +168,9 @@ class Inpainter:
         result = self._module.apply(variables, small[None], small_mask[None]).frames[0]
         result = small + small_mask * (result - small)
         large = jax.image.resize(result, frames.shape, "bilinear", antialias=False)
-        # What the enlarged picture lacks at the hole's edge is carried smoothly into the hole.
-        return _levels(large + fill_smoothly(frames - large, 1 - mask))
+        # The error at the hole's edge is carried smoothly into the hole and taken off.
+        edge = _grown(hole, scale) - hole
+        return _levels(large + fill_smoothly(frames - large, edge))
 
 
 @dataclasses.dataclass
@@ -206,6 +210,11 @@ class _Waiting:
         mean = self._total / self._weight
         filled[self._rows, self._columns, :3] = np.clip(np.round(mean), 0, 255).astype(np.uint8)
         return filled
+
+
+def _grown(mask: Float[Array, "t h w 1"], by: int) -> Float[Array, "t h w 1"]:
+    """The mask and what is at most so many pixels beside it."""
+    return nn.max_pool(mask, (2 * by + 1, 2 * by + 1), padding="SAME")
 
 
 def _levels(image: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

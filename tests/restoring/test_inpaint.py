@@ -75,10 +75,9 @@ def test_a_thick_hole_at_half_the_scale_meets_its_edge_without_a_seam():
     slope = np.broadcast_to(np.arange(0, 240, 5, np.uint8)[:, None, None], (48, 48, 3))
     masks = box(1, 48, 48, 16, 16, 14)
     (filled,) = inpainter.fill(slope[None], masks)
-    # 0.3 is 38 levels: at the edge next to nothing of it is left.
-    edge = filled[16, 16:30].astype(int) - slope[16, 16:30]
-    middle = filled[22, 22].astype(int) - slope[22, 22]
-    assert np.abs(edge).mean() < 20 < np.abs(middle).max()
+    # 0.3 is 38 levels, which the known pixels around tell; what is left is the fill's own error.
+    error = np.abs(filled[16:30, 16:30].astype(int) - slope[16:30, 16:30])
+    assert error.mean() < 8 and error.max() < 20
 
 
 def test_frames_without_holes_pass_and_need_no_network():
@@ -145,7 +144,7 @@ def test_what_lies_beyond_a_small_frame_is_a_hole_to_the_network():
     np.testing.assert_array_equal(holes[:, :10, :12], masks)
 
 
-def test_masks_that_do_not_fit_are_named():
+def test_masks_that_do_not_fit_are_named(without_shape_checks):
     stub = Stub(window=2)
     with pytest.raises(ValueError, match=r"mask: expected shape \(30, 40\), got \(10, 40\)"):
         list(stub.fill(noise(1), np.zeros((1, 10, 40), bool)))
