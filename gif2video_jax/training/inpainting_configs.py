@@ -124,7 +124,7 @@ def default(**changes: Any) -> ml_collections.ConfigDict:
     config.data = ml_collections.ConfigDict(
         {
             "source": "packed:corpus.zip",
-            "examples_per_batch": 2,
+            "examples_per_batch": 4,
             "size": 64,
             "num_frames": 8,
             "masks": "mixed",
