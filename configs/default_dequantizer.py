@@ -15,7 +15,7 @@ def get_config() -> ml_collections.ConfigDict:
         {
             "task": "dequantization",
             "seed": 0,
-            "num_steps": 7_000,
+            "num_steps": 4_200,
             "model": {
                 "composition": "residual",
                 "geometry_channels": 12,
@@ -36,7 +36,7 @@ def get_config() -> ml_collections.ConfigDict:
             },
             "losses": {"l1": 1.0, "gradient": 0.5, "charbonnier": 0.0},
             "optimizer": {
-                "learning_rate": 1e-3,
+                "learning_rate": 3e-4,
                 "schedule": "cosine",
                 "warmup_steps": 200,
                 "b1": 0.9,

@@ -212,6 +212,11 @@ def stand_ins(tmp_path_factory):
     with gif2video_jax.open_writer(folder / "clip.mp4", width=26, height=20, rate=10) as writer:
         for frame in frames:
             writer.write(np.asarray(frame.convert("RGB")))
+    for name, picture in (("old_film", first), ("scratches", Image.new("L", first.size))):
+        (folder / name).mkdir()
+        for number in range(2):
+            picture.save(folder / name / f"{number}.png")
+    first.save(folder / "caption.png")
     for name in ("VIDEO", "RESTORED", "REFERENCE"):
         shutil.copy(folder / "clip.mp4", folder / f"{name}.mp4")
     return folder

@@ -24,9 +24,10 @@ DISTRIBUTIONS = {
     "tensorflow_datasets": "tensorflow-datasets",
     "apache_beam": "apache-beam",
     "importlib_resources": "importlib-resources",
+    "cv2": "opencv-python-headless",
 }
 # Which extras a folder's modules may rely on, beside the core; others rely on the core alone.
-EXTRAS_OF = {"training": ("train",), "datasets": ("data", "beam"), "evaluation": ("train",)}
+EXTRAS_OF = {"training": ("train",), "datasets": ("data", "beam"), "evaluation": ("train", "evaluation")}
 
 
 def setup_config():

@@ -17,12 +17,23 @@ CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 # Which network a config's task trains; its fields are `config.model`.
 KIND_OF_TASK = {
     "dequantization": "ccdnet1",
+    "refinement": "ccdnet",
     "interpolation": "superslomo",
+    "clip_interpolation": "superslomo",
     "inpainting": "combcn",
 }
 
 # Parameters of the network that each config trains. A config without a line here fails.
 CONFIG_PARAMETERS = {
+    "ccdnet1_faces_dither": 14_789_059,
+    "ccdnet1_faces_nodither": 14_789_059,
+    "ccdnet1_gan_faces_dither": 14_789_059,
+    "ccdnet1_gan_faces_nodither": 14_789_059,
+    "ccdnet1_gan_moments_nodither": 14_789_059,
+    "ccdnet2_faces_dither": 29_579_846,
+    "ccdnet2_faces_nodither": 29_583_302,
+    "ccdnet2_gan_faces_dither": 29_583_302,
+    "ccdnet2_gan_faces_nodither": 29_583_302,
     "combcn_default": 2_187_670,
     "combcn_default_2d": 542_979,
     "combcn_faces": 15_223_734,
@@ -33,6 +44,10 @@ CONFIG_PARAMETERS = {
     "combcn_faces_stride_time": 15_502_262,
     "default_dequantizer": 2_410_508,
     "default_interpolator": 1_946_855,
+    "interpolation_faces_joint": 39_601_831,
+    "interpolation_faces_sequential": 39_601_831,
+    "interpolation_moments_joint": 39_601_831,
+    "smoke": 60_011,
 }
 
 
