@@ -59,9 +59,10 @@ class Inpainter:
         self._variables = jax.device_put(network.variables)
         self.window = round_up(window, module.time_multiple)
         self._hop = self.window // 2
-        # Training holes are about as thick as the farthest dilation, at a quarter of the size,
-        # reaches; so much the network wants to see around a hole, too.
-        self._thickness = self._margin = 4 * max(module.dilations)
+        # So far the farthest dilation reaches, at a quarter of the size: what the network should
+        # see around a hole, and half of the thickest hole that is still seen through.
+        self._margin = 4 * max(module.dilations)
+        self._thickness = 2 * self._margin
         self._cut_detector = cut_detector
         self.num_cuts = 0
         self._complete = jax.jit(
@@ -160,7 +161,7 @@ class Inpainter:
         t, h, w, _ = frames.shape
         small_shape = (t, h // scale, scale, w // scale, scale)
         # The network also guesses what is known around the hole: there its error is seen.
-        hole, mask = mask, _grown(mask, 2 * scale)
+        hole, mask = mask, _grown(mask, scale)
         known = (1 - mask).reshape(*small_shape, 1).sum(axis=(2, 4))
         small = (frames * (1 - mask)).reshape(*small_shape, 3).sum(axis=(2, 4))
         small = small / jnp.maximum(known, 1)
@@ -169,8 +170,7 @@ class Inpainter:
         result = small + small_mask * (result - small)
         large = jax.image.resize(result, frames.shape, "bilinear", antialias=False)
         # The error at the hole's edge is carried smoothly into the hole and taken off.
-        edge = _grown(hole, scale) - hole
-        return _levels(large + fill_smoothly(frames - large, edge))
+        return _levels(large + fill_smoothly(frames - large, mask - hole))
 
 
 @dataclasses.dataclass

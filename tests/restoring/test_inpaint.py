@@ -73,11 +73,11 @@ def test_a_thick_hole_at_half_the_scale_meets_its_edge_without_a_seam():
     variables["params"]["frame"]["layer_17"]["bias"] = jnp.array([0.3, 0.3, 0.3])  # it errs
     inpainter = Inpainter(Network(module, variables), window=2)
     slope = np.broadcast_to(np.arange(0, 240, 5, np.uint8)[:, None, None], (48, 48, 3))
-    masks = box(1, 48, 48, 16, 16, 14)
+    masks = box(1, 48, 48, 12, 12, 24)
     (filled,) = inpainter.fill(slope[None], masks)
     # 0.3 is 38 levels, which the known pixels around tell; what is left is the fill's own error.
-    error = np.abs(filled[16:30, 16:30].astype(int) - slope[16:30, 16:30])
-    assert error.mean() < 8 and error.max() < 20
+    error = np.abs(filled[12:36, 12:36].astype(int) - slope[12:36, 12:36])
+    assert error.mean() < 12 and error[[0, -1]].mean() < 15
 
 
 def test_frames_without_holes_pass_and_need_no_network():
