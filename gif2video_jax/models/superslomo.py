@@ -126,7 +126,8 @@ class SuperSlomo(nn.Module):
         target = jnp.concatenate([frame_1, frame_0])
         inputs, start = [source, target], jnp.zeros((*source.shape[:3], 2))
         if self.pyramid_iterations:
-            start = pyramid_flow(source, target, self.pyramid_iterations)
+            if not self.is_initializing():  # no parameters: shapes alone are asked for
+                start = pyramid_flow(source, target, self.pyramid_iterations)
             inputs.append(start / self.max_flow)
         if self.difference_gain:
             inputs.append(self.difference_gain * (source - warp(target, start)))
