@@ -27,7 +27,11 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
 }
 # Which extras a folder's modules may rely on, beside the core; others rely on the core alone.
-EXTRAS_OF = {"training": ("train",), "datasets": ("data", "beam"), "evaluation": ("train", "evaluation")}
+EXTRAS_OF = {
+    "training": ("train",),
+    "datasets": ("data", "beam"),
+    "evaluation": ("train", "evaluation"),
+}
 
 
 def setup_config():
