@@ -80,7 +80,7 @@ def _close_together(mask: Bool[np.ndarray, "h w"]) -> list[Box]:
     """Boxes of holes; those whose surroundings touch share one."""
     height, width = mask.shape
     rows, columns = round_up(height, _CELL), round_up(width, _CELL)
-    cells = np.pad(mask, ((0, rows - height), (0, columns - width)))
+    cells: Any = np.pad(mask, ((0, rows - height), (0, columns - width)))
     cells = cells.reshape(rows // _CELL, _CELL, columns // _CELL, _CELL).any(axis=(1, 3))
     labels, _ = ndimage.label(ndimage.binary_dilation(cells, np.ones((3, 3))), np.ones((3, 3)))
     large = np.repeat(np.repeat(labels, _CELL, axis=0), _CELL, axis=1)[:height, :width]
