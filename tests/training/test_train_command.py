@@ -161,7 +161,8 @@ def test_a_full_disk_is_one_line_and_keeps_the_checkpoints(
     assert code == 1 and wanted in lines[-1], lines
     assert lines[-1].startswith("train: ") and "File too large" in lines[-1]
     # Now and then a thread of Orbax tells of its own end, above our line.
-    assert not any("gif2video_jax/training" in line for line in lines if line.startswith("  File")), lines
+    places = [line for line in lines if line.startswith("  File")]
+    assert not any("gif2video_jax/training" in place for place in places), lines
     assert steps_saved(workdir) == [1]
     assert same(arrays_of(workdir, 1), before)
     train(toy.get_config(), str(workdir))
