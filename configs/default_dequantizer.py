@@ -32,6 +32,7 @@ def get_config() -> ml_collections.ConfigDict:
                     "up_blocks": (1, 2),
                     "stem_factor": 2,
                     "zero_head": True,
+                    "dtype": "bfloat16",
                 },
             },
             "losses": {"l1": 1.0, "gradient": 0.5, "charbonnier": 0.0},

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from gif2video_jax.ops.convolution import convolve
 from gif2video_jax.ops.image import depth_to_space, resize_bilinear, space_to_depth
 
 NORMS = ("none", "batch", "layer")
@@ -56,12 +57,7 @@ class Convolution(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
         *inputs, kernel, bias = nn.dtypes.promote_dtype(*inputs, kernel, bias, dtype=self.dtype)
         parts = jnp.split(kernel, np.cumsum(sizes)[:-1], axis=2)
-        results = [
-            jax.lax.conv_general_dilated(
-                x, part, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-            )
-            for x, part in zip(inputs, parts, strict=True)
-        ]
+        results = [convolve(x, part) for x, part in zip(inputs, parts, strict=True)]
         return sum(results[1:], results[0]) + bias
 
 

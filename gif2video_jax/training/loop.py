@@ -26,6 +26,12 @@ LOGGER = logging.getLogger("gif2video_jax.training")
 _STEPS_BEFORE_PROFILE = 5
 
 
+def _arithmetic(config: ml_collections.ConfigDict) -> str:
+    """The type that a config's network computes in."""
+    fields = config.model.get("unet", config.model)
+    return fields.get("dtype") or "float32"
+
+
 class Loop:
     """One run of a task, from a state to the config's last step or to a signal."""
 
@@ -48,7 +54,7 @@ class Loop:
         self._by_example = by_example
         self._received = received
         self._profile_steps = profile_steps
-        options = convolution_options()
+        options = convolution_options(_arithmetic(config))
         self._step = jax.jit(
             task.step, donate_argnums=0, out_shardings=replicated, compiler_options=options
         )
