@@ -221,29 +221,64 @@ def _add_restore(parser: argparse.ArgumentParser) -> None:
     default = RestoreOptions()
     add = parser.add_argument
     add("input", nargs="+", metavar="IN.gif", help="GIFs, folders of GIFs, or - for standard input")
-    add("-o", "--output", required=True, metavar="OUT",
+    add(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
         help="a .mp4 .webm .mkv .webp .png (APNG) or .gif file; a path that ends in / for numbered "
-             "PNG frames; a folder for several inputs; - for standard output")
+        "PNG frames; a folder for several inputs; - for standard output",
+    )
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument("--fps", type=_fraction, help="frames a second (default: from the GIF)")
-    rate.add_argument("--multiplier", type=_fraction, metavar="N",
-                      help="frames a second as a multiple of the GIF's own")
-    add("--dequantize", choices=AUTO_ON_OFF, default=default.dequantize,
-        help="restore colours; auto leaves pixel art and screen captures alone")
+    rate.add_argument(
+        "--multiplier",
+        type=_fraction,
+        metavar="N",
+        help="frames a second as a multiple of the GIF's own",
+    )
+    add(
+        "--dequantize",
+        choices=AUTO_ON_OFF,
+        default=default.dequantize,
+        help="restore colours; auto leaves pixel art and screen captures alone",
+    )
     add("--no-interpolate", action="store_true", help="make no frames between the GIF's own")
-    add("--loop", choices=AUTO_ON_OFF, default=default.loop,
-        help="move from the last frame on to the first; auto follows the file")
-    add("--background", type=_color, default=default.background, metavar="RRGGBB",
-        help="under transparent pixels, where the output has none (default: ffffff)")
-    add("--scene-threshold", type=float, metavar="X",
-        help="0 to 1: how different the frames at a cut are; the higher, the fewer cuts")
+    add(
+        "--loop",
+        choices=AUTO_ON_OFF,
+        default=default.loop,
+        help="move from the last frame on to the first; auto follows the file",
+    )
+    add(
+        "--background",
+        type=_color,
+        default=default.background,
+        metavar="RRGGBB",
+        help="under transparent pixels, where the output has none (default: ffffff)",
+    )
+    add(
+        "--scene-threshold",
+        type=float,
+        metavar="X",
+        help="0 to 1: how different the frames at a cut are; the higher, the fewer cuts",
+    )
     add("--model", default=default.model, metavar="NAME", help="see `gif2video models`")
-    add("--weights", type=pathlib.Path, metavar="PATH",
-        help="a folder of weights instead of a bundled model")
+    add(
+        "--weights",
+        type=pathlib.Path,
+        metavar="PATH",
+        help="a folder of weights instead of a bundled model",
+    )
     add("--start", type=_fraction, default=default.start, metavar="S", help="begin here, seconds")
     add("--end", type=_fraction, metavar="S", help="end here, seconds")
-    add("--strength", type=float, default=default.strength, metavar="0..1",
-        help="how much of the change of colours to apply (default: 1)")
+    add(
+        "--strength",
+        type=float,
+        default=default.strength,
+        metavar="0..1",
+        help="how much of the change of colours to apply (default: 1)",
+    )
     add("--skip-existing", action="store_true", help="leave outputs that exist already")
     add("--tile", type=int, metavar="N", help="work in tiles of this side, a multiple of 16 pixels")
     quality = parser.add_mutually_exclusive_group()
@@ -270,17 +305,40 @@ def _add_make_gif(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("input", metavar="VIDEO", help="a video, an animated image, or a folder of pictures")
     add("-o", "--output", required=True, metavar="OUT.gif")
-    add("--colors", type=_whole_number(2, 256), default=32, metavar="N",
-        help="2 to 256 (default: 32)")
-    add("--quantizer", choices=QUANTIZERS, default="minimum_variance", metavar="NAME",
-        help=f"how colours are chosen: {', '.join(QUANTIZERS)} (default: %(default)s)")
-    add("--dither", choices=DITHERS, default="floyd_steinberg", metavar="NAME",
-        help=f"{', '.join(DITHERS)} (default: %(default)s)")
-    add("--palette", choices=("frame", "clip"), default="frame",
-        help="one palette for each frame, or one for all (default: frame)")
+    add(
+        "--colors",
+        type=_whole_number(2, 256),
+        default=32,
+        metavar="N",
+        help="2 to 256 (default: 32)",
+    )
+    add(
+        "--quantizer",
+        choices=QUANTIZERS,
+        default="minimum_variance",
+        metavar="NAME",
+        help=f"how colours are chosen: {', '.join(QUANTIZERS)} (default: %(default)s)",
+    )
+    add(
+        "--dither",
+        choices=DITHERS,
+        default="floyd_steinberg",
+        metavar="NAME",
+        help=f"{', '.join(DITHERS)} (default: %(default)s)",
+    )
+    add(
+        "--palette",
+        choices=("frame", "clip"),
+        default="frame",
+        help="one palette for each frame, or one for all (default: frame)",
+    )
     add("--fps", type=_gif_rate, help="frames a second, at most 50 (default: the video's)")
-    add("--width", type=_whole_number(1), metavar="W",
-        help="pixels; the height follows (default: the video's)")
+    add(
+        "--width",
+        type=_whole_number(1),
+        metavar="W",
+        help="pixels; the height follows (default: the video's)",
+    )
     _add_overwrite(parser)
     _add_quiet(parser)
 
@@ -304,8 +362,13 @@ def _add_import_torch(parser: argparse.ArgumentParser) -> None:
     add("--base", metavar="CKPT.pt", help="of CCDNet-1")
     add("--second", metavar="CKPT.pt", help="of CCDNet-2's second network; needs --base")
     add("--interpolator", metavar="CKPT.pt", help="of the two flow networks")
-    add("-o", "--output", required=True, metavar="DIR",
-        help="a folder for `gif2video restore --weights`")
+    add(
+        "-o",
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="a folder for `gif2video restore --weights`",
+    )
     _add_overwrite(parser)
 
 
@@ -337,8 +400,11 @@ def _build_parser(command: str | None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (summary, add_options, run) in _COMMANDS.items():
         subparser = commands.add_parser(
-            name, help=summary, description=summary[0].upper() + summary[1:] + ".",
-            allow_abbrev=False)
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            allow_abbrev=False,
+        )
         if name == command:
             add_options(subparser)
         subparser.set_defaults(run=run, parser=subparser)
@@ -360,8 +426,13 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 def _add_max_pixels(parser: argparse.ArgumentParser) -> None:
     from gif2video_jax.restoring.options import MAX_PIXELS
 
-    parser.add_argument("--max-pixels", type=_whole_number(1), default=MAX_PIXELS, metavar="N",
-                        help="refuse frames of more pixels (default: %(default)s)")
+    parser.add_argument(
+        "--max-pixels",
+        type=_whole_number(1),
+        default=MAX_PIXELS,
+        metavar="N",
+        help="refuse frames of more pixels (default: %(default)s)",
+    )
 
 
 def _fraction(text: str) -> Fraction:

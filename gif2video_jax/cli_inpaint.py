@@ -10,20 +10,47 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `gif2video inpaint` that no other command has."""
     add = parser.add_argument
     add("input", metavar="VIDEO", help="a video, a GIF, an animated picture, or a folder of them")
-    add("--mask", metavar="MASK",
-        help="white where something is to go: a picture, or a video or folder with as many frames")
-    add("--box", type=_box, action="append", default=[], metavar="X,Y,W,H",
-        help="a rectangle that is to go, in pixels from the top left; may be given several times")
-    add("-o", "--output", required=True, metavar="OUT",
+    add(
+        "--mask",
+        metavar="MASK",
+        help="white where something is to go: a picture, or a video or folder with as many frames",
+    )
+    add(
+        "--box",
+        type=_box,
+        action="append",
+        default=[],
+        metavar="X,Y,W,H",
+        help="a rectangle that is to go, in pixels from the top left; may be given several times",
+    )
+    add(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
         help="a .mp4 .webm .mkv .webp .png (APNG) or .gif file, a path that ends in / for numbered "
-             "PNG frames, or - for standard output")
-    add("--grow", type=int, default=0, metavar="N",
-        help="make what is to go larger by N pixels on all sides, for soft edges (default: 0)")
-    add("--scene-threshold", type=float, metavar="X",
-        help="0 to 1: how different the frames at a cut are; the higher, the fewer cuts")
+        "PNG frames, or - for standard output",
+    )
+    add(
+        "--grow",
+        type=int,
+        default=0,
+        metavar="N",
+        help="make what is to go larger by N pixels on all sides, for soft edges (default: 0)",
+    )
+    add(
+        "--scene-threshold",
+        type=float,
+        metavar="X",
+        help="0 to 1: how different the frames at a cut are; the higher, the fewer cuts",
+    )
     add("--model", default="default", metavar="NAME", help="see `gif2video models`")
-    add("--weights", type=pathlib.Path, metavar="PATH",
-        help="a folder of weights instead of a bundled model")
+    add(
+        "--weights",
+        type=pathlib.Path,
+        metavar="PATH",
+        help="a folder of weights instead of a bundled model",
+    )
     quality = parser.add_mutually_exclusive_group()
     quality.add_argument("--crf", type=int, metavar="N", help="the encoder's quality, 0 the best")
     quality.add_argument("--lossless", action="store_true", help="keep every pixel as computed")
@@ -33,11 +60,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_restore_options(parser: argparse.ArgumentParser) -> None:
     """The options of `gif2video restore` that fill something in."""
     add = parser.add_argument
-    add("--inpaint-mask", type=pathlib.Path, metavar="MASK",
+    add(
+        "--inpaint-mask",
+        type=pathlib.Path,
+        metavar="MASK",
         help="fill in what is white in it: a picture, or a video or folder with as many frames as "
-             "the GIF")
-    add("--inpaint-box", type=_box, action="append", default=[], metavar="X,Y,W,H",
-        help="fill in a rectangle, in pixels from the top left; may be given several times")
+        "the GIF",
+    )
+    add(
+        "--inpaint-box",
+        type=_box,
+        action="append",
+        default=[],
+        metavar="X,Y,W,H",
+        help="fill in a rectangle, in pixels from the top left; may be given several times",
+    )
 
 
 def _box(text: str) -> tuple[int, int, int, int]:

@@ -159,9 +159,10 @@ class _Seen:
         self.transparent |= frame.alpha is not None
         if self._previous is not None and self._detector.is_cut(self._previous.rgb, frame.rgb):
             self.cuts.append(index)
-        if index < _FRAMES_TO_LOOK_THROUGH and index % (
-            _FRAMES_TO_LOOK_THROUGH // _FRAMES_TO_JUDGE
-        ) == 0:
+        if (
+            index < _FRAMES_TO_LOOK_THROUGH
+            and index % (_FRAMES_TO_LOOK_THROUGH // _FRAMES_TO_JUDGE) == 0
+        ):
             self.judged.append(frame)
         self._previous = frame
 

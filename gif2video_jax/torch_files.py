@@ -151,9 +151,7 @@ class _DataUnpickler(pickle.Unpickler):
             "torch._utils._rebuild_tensor_v2": _tensor_maker(),
             "torch._utils._rebuild_parameter": lambda data, *_: data,
         }
-        self._allowed |= {
-            name: type("Placeholder", (_Placeholder,), {}) for name in _PLACEHOLDERS
-        }
+        self._allowed |= {name: type("Placeholder", (_Placeholder,), {}) for name in _PLACEHOLDERS}
 
     def find_class(self, module: str, name: str) -> Any:
         """Looks a name of the pickle up in the list of what is allowed.

@@ -42,9 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(
-    samples: pathlib.Path, output: pathlib.Path, weights: pathlib.Path | None = None
-) -> str:
+def run(samples: pathlib.Path, output: pathlib.Path, weights: pathlib.Path | None = None) -> str:
     """Restores the sample into a folder and returns the table of figures.
 
     Args:

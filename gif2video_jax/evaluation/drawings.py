@@ -146,8 +146,11 @@ def text_with_colored_edges(rng: np.random.Generator) -> Picture:
         page.paste(layer.resize((900, 20), Image.Resampling.BICUBIC), (0, y))
     draw.line((0, 0, 900, 0), 128)
     stripes = np.asarray(page).astype(np.float32).reshape(160, 300, 3)
-    blurred = (np.roll(stripes.reshape(160, -1), 1, 1) + 2 * stripes.reshape(160, -1)
-               + np.roll(stripes.reshape(160, -1), -1, 1)) / 4
+    blurred = (
+        np.roll(stripes.reshape(160, -1), 1, 1)
+        + 2 * stripes.reshape(160, -1)
+        + np.roll(stripes.reshape(160, -1), -1, 1)
+    ) / 4
     return few_shades(Image.fromarray(blurred.reshape(160, 300, 3).astype(np.uint8)))
 
 
@@ -159,16 +162,18 @@ def web_page(rng: np.random.Generator) -> Picture:
         x, y = 12 + 150 * (number % 2), 14 + 110 * (number // 2)
         for shadow in range(5, 0, -1):
             grey = 215 + 4 * (5 - shadow) // 2
-            draw.rectangle((x + shadow, y + shadow, x + 130 + shadow, y + 90 + shadow),
-                           (grey, grey, grey))
+            draw.rectangle(
+                (x + shadow, y + shadow, x + 130 + shadow, y + 90 + shadow), (grey, grey, grey)
+            )
         draw.rectangle((x, y, x + 130, y + 90), _WHITE, (190, 190, 190))
         top, bottom = rng.integers(60, 220, (2, 3))
         for row in range(24):
             color = tuple(int(value) for value in top + (bottom - top) * row / 23)
             draw.line((x + 1, y + 1 + row, x + 129, y + 1 + row), color)
         for line in range(3):
-            draw.text((x + 6, y + 30 + 18 * line), _words(rng, 16), _BLACK,
-                      ImageFont.load_default(12))
+            draw.text(
+                (x + 6, y + 30 + 18 * line), _words(rng, 16), _BLACK, ImageFont.load_default(12)
+            )
     return few_shades(page)
 
 
@@ -184,15 +189,17 @@ def chart(rng: np.random.Generator) -> Picture:
         values = 680 - 600 * rng.random(8)
         if rng.random() < 0.5:
             xs = np.linspace(140, 1140, 8)
-            draw.line(list(zip(xs.tolist(), values.tolist(), strict=True)), color, 10,
-                      joint="curve")
+            draw.line(
+                list(zip(xs.tolist(), values.tolist(), strict=True)), color, 10, joint="curve"
+            )
         else:
             for index, value in enumerate(values.tolist()):
                 left = 140 + 128 * index + 100 * number // series
                 draw.rectangle((left, value, left + 90 // series, 700), color)
         draw.rectangle((900, 30 + 40 * number, 930, 55 + 40 * number), color)
-        draw.text((945, 22 + 40 * number), f"series {number}", (40, 40, 40),
-                  ImageFont.load_default(34))
+        draw.text(
+            (945, 22 + 40 * number), f"series {number}", (40, 40, 40), ImageFont.load_default(34)
+        )
     draw.line((120, 60, 120, 700, 1160, 700), (60, 60, 60), 6, joint="curve")
     return few_shades(page.resize((300, 200), Image.Resampling.BOX))
 

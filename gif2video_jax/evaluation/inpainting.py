@@ -257,8 +257,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--output", type=pathlib.Path, default=pathlib.Path("out/inpainting"), help="a folder")
-    add("--data", type=pathlib.Path, default=pathlib.Path("out/test_set"),
-        help="where the public test set is fetched to, or a fetched corpus")
+    add(
+        "--data",
+        type=pathlib.Path,
+        default=pathlib.Path("out/test_set"),
+        help="where the public test set is fetched to, or a fetched corpus",
+    )
     add("--clips", type=pathlib.Path, help="a folder of your own videos instead")
     add("--seed", type=int, default=0, help="chooses frames and holes")
     add("--frames", type=int, default=24, help="of each clip (default: 24)")

@@ -86,9 +86,7 @@ class ClipScore:
         self._squared_errors: list[float] = []
         self._data_range = 0.0
 
-    def add(
-        self, image: Image, reference: Image, *, data_range: float | None = None
-    ) -> FrameScore:
+    def add(self, image: Image, reference: Image, *, data_range: float | None = None) -> FrameScore:
         """Scores one more frame; arguments and errors are those of `psnr`."""
         self._data_range = _check(image, reference, data_range)
         large_enough = min(image.shape[:2]) >= SSIM_WINDOW

@@ -81,9 +81,7 @@ def periodicity(rgb: UInt8[np.ndarray, "h w 3"]) -> float:
     detail: Float[np.ndarray, "h w"] = np.sign(
         (rgb.astype(np.float32) - np.asarray(smooth, np.float32)).sum(axis=-1)
     )
-    cells = detail[:height, :width].reshape(
-        height // _PERIOD, _PERIOD, width // _PERIOD, _PERIOD
-    )
+    cells = detail[:height, :width].reshape(height // _PERIOD, _PERIOD, width // _PERIOD, _PERIOD)
     variance = float(cells.var())
     if variance == 0:
         return 0.0

@@ -49,9 +49,7 @@ def build_model(kind: str, fields: Fields) -> nn.Module:
     plain: dict[str, Any] = _plain(fields)
     unknown = sorted(set(plain) - set(known))
     if unknown:
-        raise ValueError(
-            f"{kind}: unknown fields {', '.join(unknown)}; it has {', '.join(known)}"
-        )
+        raise ValueError(f"{kind}: unknown fields {', '.join(unknown)}; it has {', '.join(known)}")
     unet = plain.get("unet")
     if isinstance(unet, dict) and isinstance(unet.get("dtype"), str):
         unet["dtype"] = jnp.dtype(unet["dtype"])

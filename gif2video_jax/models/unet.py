@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -44,9 +43,7 @@ class Convolution(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(
-        self, inputs: Sequence[Float[Array, "n h w _"]]
-    ) -> Float[Array, "n h w channels"]:
+    def __call__(self, inputs: Sequence[Float[Array, "n h w _"]]) -> Float[Array, "n h w channels"]:
         """Convolves the concatenation of `inputs`."""
         sizes = [x.shape[-1] for x in inputs]
         kernel = self.param(

@@ -177,9 +177,7 @@ def _block_side(codes: Int[np.ndarray, "h w"]) -> int:
     """The largest side of square blocks of equal pixels that the picture is made of, or 1."""
     across = np.count_nonzero(codes[:, 1:] != codes[:, :-1], axis=0)
     down = np.count_nonzero(codes[1:] != codes[:-1], axis=1)
-    sides = [
-        side for side in _BLOCK_SIDES if _on_grid(across, side) and _on_grid(down, side)
-    ]
+    sides = [side for side in _BLOCK_SIDES if _on_grid(across, side) and _on_grid(down, side)]
     return max(sides, default=1)
 
 

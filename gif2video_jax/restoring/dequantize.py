@@ -104,9 +104,7 @@ class Dequantizer:
 
     def _run(self, *arrays: np.ndarray) -> np.ndarray:
         extra = (self._palette, self._num_colors) if self._requantizes else ()
-        return np.asarray(
-            self._apply(self._variables, *(a[None] for a in arrays), *extra)
-        )[0]
+        return np.asarray(self._apply(self._variables, *(a[None] for a in arrays), *extra))[0]
 
     def _forward(self, variables, gif, *extra):
         image = to_float(gif)

@@ -107,8 +107,9 @@ def _thickness(masks: np.ndarray) -> int:
 
 def _cores(box: Box, largest: int, overlap: int) -> list[tuple[Box, int]]:
     """Cuts a box into overlapping ones, none larger than `largest`; and their ramps."""
-    rows, columns = _spans(box.top, box.bottom, largest, overlap), _spans(
-        box.left, box.right, largest, overlap
+    rows, columns = (
+        _spans(box.top, box.bottom, largest, overlap),
+        _spans(box.left, box.right, largest, overlap),
     )
     ramp = overlap if len(rows) * len(columns) > 1 else 0
     return [

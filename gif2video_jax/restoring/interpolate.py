@@ -103,9 +103,7 @@ class Interpolator:
         return box if box.height * box.width < 0.6 * height * width else whole
 
     def _find_flows(self, variables, image_0, image_1):
-        return self._module.apply(
-            variables, to_float(image_0), to_float(image_1), method="flows"
-        )
+        return self._module.apply(variables, to_float(image_0), to_float(image_1), method="flows")
 
     def _interpolate(self, variables, image_0, image_1, flow_01, flow_10, t):
         colors_0, colors_1 = to_float(image_0), to_float(image_1)

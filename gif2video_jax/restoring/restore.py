@@ -1,6 +1,6 @@
 """The main job: a GIF in, a clean and smooth video out.
 
-    scan the file's structure -> lay out the time line -> decide what to do -> stream the frames
+scan the file's structure -> lay out the time line -> decide what to do -> stream the frames
 """
 
 import contextlib

@@ -48,9 +48,7 @@ class AdversaryState(flax.struct.PyTreeNode):
     pool: ImagePool
 
 
-def adversarial_loss(
-    logits: Float[Array, "*shape"], *, real: bool, kind: str
-) -> Float[Array, ""]:
+def adversarial_loss(logits: Float[Array, "*shape"], *, real: bool, kind: str) -> Float[Array, ""]:
     """How far logits are from saying "real" (or "fake").
 
     "gan" is the binary cross-entropy on logits, "lsgan" the squared distance from 1 (or 0).

@@ -246,9 +246,7 @@ def _clip_results(
         yield baseline, restored
 
 
-def score_frames(
-    images: Float[jax.Array, "n h w 3"], truth: Any, *, temporal: bool
-) -> FrameScore:
+def score_frames(images: Float[jax.Array, "n h w 3"], truth: Any, *, temporal: bool) -> FrameScore:
     """Scores frames in [-1, 1]: means over them, or with `temporal` PSNR from one RMSE of all."""
     score = ClipScore()
     for image, true in zip(np.asarray(images), np.asarray(truth), strict=True):

@@ -20,9 +20,7 @@ EXAMPLES: dict[str, Any] = dict(inputs.EXAMPLES)
 
 def shardings() -> tuple[NamedSharding, NamedSharding]:
     """Over all devices as one data axis: replicated, and split along the first array axis."""
-    mesh = jax.make_mesh(
-        (jax.device_count(),), ("data",), axis_types=(jax.sharding.AxisType.Auto,)
-    )
+    mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
 
 
@@ -93,9 +91,7 @@ class Batches:
     def __init__(self, config: ml_collections.ConfigDict, *, start: int):
         """The batches from number `start` on."""
         self._config = config
-        self._batches = make_batches(
-            config, "train", start=start, num_workers=config.num_workers
-        )
+        self._batches = make_batches(config, "train", start=start, num_workers=config.num_workers)
 
     def next(self, step: int, decisions: Decisions) -> HostBatch:
         """Batch number `step`.

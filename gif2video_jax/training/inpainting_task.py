@@ -119,9 +119,7 @@ class InpaintingTask(GeneratorTask):
     def evaluate(self, state: TrainState, batch: Batch) -> Metrics:
         """Masked L1 in levels of 0 to 255: of the network, and how far below a smooth fill's."""
         video, mask = _inputs(batch)
-        result, _ = self.generate(
-            state.average, state.model_state, state.extra, batch, train=False
-        )
+        result, _ = self.generate(state.average, state.model_state, state.extra, batch, train=False)
         frames = jnp.clip(result.frames, -1, 1)
         smooth = _smooth(video, mask)
         l1 = 127.5 * frame_masked_l1(frames, video, mask)
@@ -138,9 +136,7 @@ class InpaintingTask(GeneratorTask):
     def pictures(self, state: TrainState, batch: Batch) -> dict[str, Float[Array, "n h w 3"]]:
         """The middle frame of each clip: with its hole, filled smoothly, completed, and true."""
         video, mask = _inputs(batch)
-        result, _ = self.generate(
-            state.average, state.model_state, state.extra, batch, train=False
-        )
+        result, _ = self.generate(state.average, state.model_state, state.extra, batch, train=False)
         middle = video.shape[1] // 2
         shown = {
             "hole": video * (1 - mask),

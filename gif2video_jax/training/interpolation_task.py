@@ -40,9 +40,7 @@ class InterpolationTask(GeneratorTask):
     ) -> tuple[Interpolation, Any]:
         """See `GeneratorTask`."""
         keys = to_float(batch["keys"])
-        result: Any = self.model.apply(
-            {"params": params}, keys[:, 0], keys[:, 1], batch["times"]
-        )
+        result: Any = self.model.apply({"params": params}, keys[:, 0], keys[:, 1], batch["times"])
         return result, model_state
 
     def terms(self, result: Any, batch: Batch) -> Metrics:

@@ -60,9 +60,7 @@ class Loop:
         )
         self._judge = jax.jit(task.evaluate, out_shardings=replicated, compiler_options=options)
         draw = drawer(task)
-        self._draw = draw and jax.jit(
-            draw, out_shardings=replicated, compiler_options=options
-        )
+        self._draw = draw and jax.jit(draw, out_shardings=replicated, compiler_options=options)
         self._validation: list[dict[str, jax.Array]] | None = None
 
     def run(self, state: TrainState) -> dict[str, float]:

@@ -62,9 +62,7 @@ def ccdnet1(data: str, *, dither: bool, gan: bool) -> ml_collections.ConfigDict:
     )
 
 
-def ccdnet2(
-    data: str, *, dither: bool, gan: bool, requantize: bool
-) -> ml_collections.ConfigDict:
+def ccdnet2(data: str, *, dither: bool, gan: bool, requantize: bool) -> ml_collections.ConfigDict:
     """CCDNet-2's second network, first stage: unroll 2. The second one has unroll 1.
 
     Args:

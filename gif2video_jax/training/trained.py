@@ -120,9 +120,7 @@ def state_shapes(task: Task) -> TrainState:
     """
     shapes = jax.eval_shape(task.init, jax.random.key(0), task.example_batch())
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), shapes
-    )
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), shapes)
 
 
 def with_stored_pool(shapes: TrainState, directory: str, step: int) -> TrainState:

@@ -23,9 +23,7 @@ def test_result_and_gradients_are_the_plain_convolutions(dtype, side, size):
     kernel = jax.random.normal(keys[1], (side, side, 3, 4), dtype)
     change = jax.random.normal(keys[2], (2, *size, 4), dtype)
     result, pull = jax.vjp(convolve, image, kernel)
-    expected, expected_pull = jax.vjp(
-        plain, image.astype(jnp.float32), kernel.astype(jnp.float32)
-    )
+    expected, expected_pull = jax.vjp(plain, image.astype(jnp.float32), kernel.astype(jnp.float32))
     # bfloat16 keeps eight bits of each sum.
     tolerance = {"float32": 1e-5, "bfloat16": 1 / 64}[dtype]
     assert result.dtype == image.dtype

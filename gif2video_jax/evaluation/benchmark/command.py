@@ -135,10 +135,7 @@ def _load(options: argparse.Namespace, effort: Effort) -> tuple[list[Still], lis
     if "clips" not in options.parts:
         clip_files = []
     most = max(options.keep_every)
-    stills = [
-        inputs.read_still(path, options.long_side)
-        for path in still_files[: effort.pictures]
-    ]
+    stills = [inputs.read_still(path, options.long_side) for path in still_files[: effort.pictures]]
     clips = [
         inputs.read_clip(path, options.long_side, effort.frames, options.seed)
         for path in clip_files[: effort.clips]
@@ -176,8 +173,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--output", type=pathlib.Path, default=pathlib.Path("out/benchmark"), help="a folder")
-    add("--data", type=pathlib.Path, default=pathlib.Path("out/test_set"),
-        help="where the public test set is fetched to, or a fetched corpus")
+    add(
+        "--data",
+        type=pathlib.Path,
+        default=pathlib.Path("out/test_set"),
+        help="where the public test set is fetched to, or a fetched corpus",
+    )
     add("--stills", type=pathlib.Path, help="a folder of your own pictures instead")
     add("--clips", type=pathlib.Path, help="a folder of your own videos instead")
     add("--seed", type=int, default=0, help="chooses which frames of a video are measured")
@@ -185,8 +186,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", type=pathlib.Path, help="a folder of weights instead")
     add("--quick", action="store_true", help="fewer pictures, frames and settings: a minute")
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure; all")
-    add("--kinds", nargs="+", type=_kind, metavar="COLOURS-QUANTIZER-DITHER",
-        help="of GIFs of stills, such as 128-palettegen-bayer3; default: four kinds")
+    add(
+        "--kinds",
+        nargs="+",
+        type=_kind,
+        metavar="COLOURS-QUANTIZER-DITHER",
+        help="of GIFs of stills, such as 128-palettegen-bayer3; default: four kinds",
+    )
     add("--keep-every", nargs="+", type=_step, default=[2, 4], help="of a clip's frames; 2 and 4")
     add("--long-side", type=int, default=320, help="larger pictures are scaled down to this")
     add("--frames", type=int, help="of a clip; 33, or 9 with --quick")

@@ -1,6 +1,5 @@
 """Pictures of the results: crops side by side with error maps, frames in time, slices of time."""
 
-
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
@@ -50,9 +49,7 @@ def clip_sheet(row: ClipsRow, index: int) -> Picture:
     side = min(_CROP, *truth[0].shape[:2])
     motion = np.abs(truth[start + step].astype(np.float32) - truth[start]).mean(axis=-1)
     where = _square_at_peak(motion, side)
-    rows = [
-        [_enlarged(track[time][where]) for track in (*frames, truth)] for time in times
-    ]
+    rows = [[_enlarged(track[time][where]) for track in (*frames, truth)] for time in times]
     return pictures.sheet(rows, [*names, "truth"])
 
 
@@ -104,8 +101,7 @@ def _square_at_peak(values: Float[np.ndarray, "h w"], side: int) -> tuple[slice,
     sums = ndimage.uniform_filter(values, side, mode="constant")
     tops = [np.arange(length) - side // 2 for length in values.shape]
     inside = [
-        (top >= 0) & (top + side <= length)
-        for top, length in zip(tops, values.shape, strict=True)
+        (top >= 0) & (top + side <= length) for top, length in zip(tops, values.shape, strict=True)
     ]
     sums = np.where(inside[0][:, None] & inside[1][None], sums, -1)
     y, x = np.unravel_index(np.argmax(sums), sums.shape)
@@ -116,5 +112,3 @@ def _square_at_peak(values: Float[np.ndarray, "h w"], side: int) -> tuple[slice,
 def _enlarged(picture: Picture) -> UInt8[np.ndarray, "h2 w2 3"]:
     size = (picture.shape[1] * _SCALE, picture.shape[0] * _SCALE)
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST))
-
-

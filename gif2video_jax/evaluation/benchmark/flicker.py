@@ -34,9 +34,7 @@ class Flicker:
 
 def still_parts(truth: Sequence[Picture]) -> list[Bool[np.ndarray, "h w"]]:
     """Where each frame but the first equals the one before in truth, some way around too."""
-    return [
-        still_between(first, second) for first, second in zip(truth, truth[1:], strict=False)
-    ]
+    return [still_between(first, second) for first, second in zip(truth, truth[1:], strict=False)]
 
 
 def still_between(first: Picture, second: Picture) -> Bool[np.ndarray, "h w"]:
@@ -46,9 +44,7 @@ def still_between(first: Picture, second: Picture) -> Bool[np.ndarray, "h w"]:
     return ~ndimage.binary_dilation(change > STILL_CHANGE, around)
 
 
-def flicker(
-    frames: Sequence[Picture], still: Sequence[Bool[np.ndarray, "h w"]]
-) -> Flicker:
+def flicker(frames: Sequence[Picture], still: Sequence[Bool[np.ndarray, "h w"]]) -> Flicker:
     """Measures a clip.
 
     Args:
@@ -70,9 +66,7 @@ def flicker(
     return Flicker(level, count / 3 / pixels if pixels else 0.0)
 
 
-def still_scene(
-    ground: Picture, foreground: Picture, num_frames: int
-) -> list[Picture]:
+def still_scene(ground: Picture, foreground: Picture, num_frames: int) -> list[Picture]:
     """A picture that stands still, and a patch of another that moves across it.
 
     The patch changes the palette of each frame, which makes the rest of a GIF flicker.

@@ -68,9 +68,7 @@ def measure_model(
     second: dict[str, float] = {}
     for kind in kinds:
         found = [_gains(restorer, make_gif([still.truth], kind)[0][0], still) for still in stills]
-        gains[kind.name], second[kind.name] = (
-            float(value) for value in np.mean(found, axis=0)
-        )
+        gains[kind.name], second[kind.name] = (float(value) for value in np.mean(found, axis=0))
     frames = _speed_frames(stills, kinds[0])
     return FrontierRow(
         os.fspath(name),
