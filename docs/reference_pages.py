@@ -78,6 +78,27 @@ def on_files(files, config):
     return files
 
 
+def on_page_markdown(markdown, page, config, files):
+    """Mkdocs is about to render a page: the names in `python.md` lead into the reference.
+
+    There each object has its one place; the page itself stays readable where it is not rendered.
+    """
+    if page.file.src_uri != "python.md":
+        return markdown
+    return re.sub(r"^\| `\w+`.*? \|", _link_names, markdown, flags=re.MULTILINE)
+
+
+def _link_names(cell: re.Match) -> str:
+    """Links each name of a cell such as "| `psnr`, `ssim` |"."""
+    import gif2video_jax
+
+    def link(name: re.Match) -> str:
+        value = getattr(gif2video_jax, name[1])
+        return f"[{name[0]}][{value.__module__}.{value.__qualname__}]"
+
+    return re.sub(r"`(\w+)`", link, cell[0])
+
+
 def main(site: str) -> int:
     """Looks in a built site for what is missing."""
     text = "".join(path.read_text("utf-8") for path in pathlib.Path(site).rglob("*.html"))

@@ -317,6 +317,12 @@ def test_every_public_name_is_in_the_reference():
         assert f"{value.__module__}.{value.__qualname__}" in names, name
 
 
+def test_the_page_on_python_lists_every_export():
+    rows = re.findall(r"^\| (`\w+`.*?) \|", text_of(ROOT / "docs/python.md"), re.MULTILINE)
+    names = re.findall(r"`(\w+)`", " ".join(rows))
+    assert sorted(names) == gif2video_jax.__all__
+
+
 def test_every_public_name_has_a_docstring():
     for path in PACKAGE.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
