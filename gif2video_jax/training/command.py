@@ -46,7 +46,7 @@ def main() -> int:
     LOGGER.propagate = False
     if not values["verbosity"].present:  # Orbax tells about each file it writes
         absl_logging.set_verbosity(absl_logging.WARNING)
-    sys.excepthook = _without_echoes
+    sys.unraisablehook = report_dropped
     joined = False
     try:
         joined = distributed.initialize(
@@ -72,13 +72,16 @@ def main() -> int:
     return 0
 
 
-def _without_echoes(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Leaves out what TensorStore's threads print, array by array, when a save has failed.
+def report_dropped(dropped: "sys.UnraisableHookArgs") -> None:
+    """Reports an exception that nobody can catch, but for echoes of a save that failed.
 
-    Orbax has closed their event loop by then; the failure itself is raised, and told once.
+    For `sys.unraisablehook`. At the first array that cannot be written Orbax gives up the save and
+    closes its event loop; TensorStore's threads then find it closed, array by array. The failure
+    itself is raised, and told once.
     """
-    if not (kind is RuntimeError and str(error) == "Event loop is closed"):
-        sys.__excepthook__(kind, error, trace)
+    error = dropped.exc_value
+    if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+        sys.__unraisablehook__(dropped)
 
 
 def parse(arguments: list[str], values: flags.FlagValues) -> list[str]:
