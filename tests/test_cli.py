@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from gif2video_jax import cli
+from gif2video_jax import cli, cli_output
 from gif2video_jax.gifs import maker
 from tests import gif_builder
 
@@ -269,11 +269,11 @@ def test_models_lists_what_is_bundled(capsys):
 
 def test_progress_is_drawn_on_a_terminal_only(monkeypatch, capsys):
     options = argparse.Namespace(quiet=False)
-    with cli._Progress(options, "a.gif") as progress:
+    with cli_output.Progress(options, "a.gif") as progress:
         progress(1, 2)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with cli._Progress(options, "dir/a.gif") as progress:
+    with cli_output.Progress(options, "dir/a.gif") as progress:
         progress(1, 2)
         progress(2, 2)
     assert "a.gif" in capsys.readouterr().err
