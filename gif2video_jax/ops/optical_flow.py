@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from gif2video_jax.ops.filters import mean_filter, weighted_filter
 from gif2video_jax.ops.image import resize_bilinear
 from gif2video_jax.ops.warp import warp
 
@@ -76,26 +77,12 @@ def _level(image_0, image_1, flow, iterations: int):
         x, y = products[..., 0:1], products[..., 1:2]
         change = jnp.concatenate([xy * y - yy * x, xy * x - xx * y], axis=-1) / determinant
         flow = flow + jnp.clip(change, -_LARGEST_STEP, _LARGEST_STEP)
-        residual = _mean(jnp.square(warp(image_1, flow) - image_0), 1)
+        residual = mean_filter(jnp.square(warp(image_1, flow) - image_0), 1)
         weight = texture / (residual + _RESIDUAL)
-        sums = _mean(jnp.concatenate([flow * weight, weight], axis=-1), _SMOOTHING)
+        sums = mean_filter(jnp.concatenate([flow * weight, weight], axis=-1), _SMOOTHING)
         return sums[..., :2] / sums[..., 2:], None
 
     return jax.lax.scan(step, flow, None, length=iterations)[0]
-
-
-def _weighted(x: Float[Array, "n h w c"], weights: tuple[float, ...]) -> Float[Array, "n h w c"]:
-    """Sums over neighbours along columns, then along rows; the border repeats."""
-    radius = len(weights) // 2
-    for axis in (1, 2):
-        size = x.shape[axis]
-        padding = [(radius, radius) if i == axis else (0, 0) for i in range(4)]
-        padded = jnp.pad(x, padding, mode="edge")
-        # Slices of lax, not of NumPy's notation: these are traced at each start of the command.
-        x = jnp.zeros((), x.dtype)
-        for offset, weight in enumerate(weights):
-            x = x + weight * jax.lax.slice_in_dim(padded, offset, offset + size, axis=axis)
-    return x
 
 
 def _difference(x: Float[Array, "n h w c"], axis: int) -> Float[Array, "n h w c"]:
@@ -107,19 +94,13 @@ def _difference(x: Float[Array, "n h w c"], axis: int) -> Float[Array, "n h w c"
     return (after - jax.lax.slice_in_dim(padded, 0, size, axis=axis)) / 2
 
 
-def _mean(x: Float[Array, "n h w c"], radius: int) -> Float[Array, "n h w c"]:
-    """Mean over a square window; the border repeats."""
-    size = 2 * radius + 1
-    return _weighted(x, (1 / size,) * size)
-
-
 def _window(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-    return _mean(_mean(x, _WINDOW), _WINDOW)
+    return mean_filter(mean_filter(x, _WINDOW), _WINDOW)
 
 
 def _blur(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
     """A 3x3 binomial blur; the border repeats."""
-    return _weighted(x, (0.25, 0.5, 0.25))
+    return weighted_filter(x, (0.25, 0.5, 0.25))
 
 
 def _halve(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:

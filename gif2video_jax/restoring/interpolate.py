@@ -1,11 +1,12 @@
 """Frames between two frames, at any time, through an interpolating network."""
 
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Shaped, UInt8
 
 from gif2video_jax.models.superslomo import SuperSlomo, fuse
 from gif2video_jax.models.unet import UNet
@@ -17,6 +18,19 @@ from gif2video_jax.restoring.dequantize import difference_box
 from gif2video_jax.restoring.tiling import Box, pad_to, round_up
 
 _BUCKET = 64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PairFlows:
+    """The motion between two frames, (dx, dy) in pixels.
+
+    Attributes:
+      forward: from the first to the second: `warp(second, forward)` looks like the first.
+      backward: the other way round.
+    """
+
+    forward: Float[np.ndarray, "h w 2"]
+    backward: Float[np.ndarray, "h w 2"]
 
 
 class Interpolator:
@@ -43,12 +57,42 @@ class Interpolator:
         self._flows = jax.jit(self._find_flows, compiler_options=options)
         self._between = jax.jit(self._interpolate, compiler_options=options)
 
+    def flows(
+        self,
+        frame_0: UInt8[np.ndarray, "h w c"],
+        frame_1: UInt8[np.ndarray, "h w c"],
+        gifs: tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"]] | None = None,
+    ) -> PairFlows:
+        """The motion between two frames; none far from where they differ.
+
+        Args:
+          frame_0: RGB or RGBA, [0, 255].
+          frame_1: likewise.
+          gifs: the raw GIF frames, for a network trained in the paper's joint mode; None finds the
+            flows on the frames themselves (sequential mode).
+        """
+        height, width = frame_0.shape[:2]
+        forward = np.zeros((height, width, 2), np.float32)
+        backward = np.zeros((height, width, 2), np.float32)
+        changed = difference_box(frame_0, frame_1)
+        if changed is not None:
+            box = self.work_box(changed, height, width)
+            seen = (frame_0, frame_1) if gifs is None else gifs
+            inputs = [self.padded(frame[..., :3], box)[None] for frame in seen]
+            for whole, part in zip(
+                (forward, backward), self._flows(self._variables, *inputs), strict=True
+            ):
+                whole[box.slices] = np.asarray(part)[0, : box.height, : box.width]
+        return PairFlows(forward, backward)
+
     def between(
         self,
         frame_0: UInt8[np.ndarray, "h w c"],
         frame_1: UInt8[np.ndarray, "h w c"],
         times: list[float],
         gifs: tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"]] | None = None,
+        *,
+        flows: PairFlows | None = None,
     ) -> list[UInt8[np.ndarray, "h w c"]]:
         """Interpolates.
 
@@ -56,38 +100,36 @@ class Interpolator:
           frame_0: RGB or RGBA, [0, 255]; alpha moves as colours do.
           frame_1: likewise.
           times: each in (0, 1).
-          gifs: the raw GIF frames, for a network trained in the paper's joint mode; None finds the
-            flows on the frames themselves (sequential mode).
+          gifs: see `flows`.
+          flows: the motion, if it is known.
 
         Returns:
           One frame for each time.
         """
         changed = difference_box(frame_0, frame_1)
-        if changed is None:
+        if changed is None or not times:
             return [frame_0] * len(times)
-        height, width = frame_0.shape[:2]
-        box = self._work_box(changed, height, width)
-        size = (round_up(box.height, self._step), round_up(box.width, self._step))
-
-        def prepare(frame):
-            return pad_to(frame[box.slices], *size)[None]
-
-        inputs = [prepare(frame_0), prepare(frame_1)]
-        seen = inputs if gifs is None else [prepare(gif) for gif in gifs]
-        flows = self._flows(self._variables, *(x[..., :3] for x in seen))
+        if flows is None:
+            flows = self.flows(frame_0, frame_1, gifs)
+        box = self.work_box(changed, *frame_0.shape[:2])
+        inputs = [
+            self.padded(array, box)[None]
+            for array in (frame_0, frame_1, flows.forward, flows.backward)
+        ]
         results = []
         for t in times:
-            value = self._between(self._variables, *inputs, *flows, np.float32(t))
-            frame = np.array(frame_0) if box.height * box.width < height * width else None
-            part = np.asarray(value)[0, : box.height, : box.width]
-            if frame is None:
-                results.append(part)
-            else:
-                frame[box.slices] = part
-                results.append(frame)
+            value = np.asarray(self._between(self._variables, *inputs, np.float32(t)))
+            frame = np.array(frame_0)
+            frame[box.slices] = value[0, : box.height, : box.width]
+            results.append(frame)
         return results
 
-    def _work_box(self, changed: Box, height: int, width: int) -> Box:
+    def padded(self, array: Shaped[np.ndarray, "h w c"], box: Box) -> Shaped[np.ndarray, "h2 w2 c"]:
+        """A part of a frame, its bottom and right edge repeated up to a size that is compiled."""
+        size = (round_up(box.height, self._step), round_up(box.width, self._step))
+        return pad_to(array[box.slices], *size)
+
+    def work_box(self, changed: Box, height: int, width: int) -> Box:
         """The changed part and what may move into it, or the whole frame if that is not less."""
         whole = Box(0, 0, height, width)
         if not self._may_crop:

@@ -24,6 +24,7 @@ class RestoreOptions:
       multiplier: the output's rate as a multiple of the GIF's own; not together with `fps`.
       dequantize: "on", "off", or "auto": whether this GIF's colours look reduced decides.
       interpolate: whether frames between the GIF's own are made.
+      average: whether restored frames are averaged with their neighbours along the motion.
       loop: "on", "off", or "auto": whether the last frame moves on to the first; "auto" follows
         the file.
       background: RGB in [0, 255] under transparent pixels where the output has no alpha.
@@ -49,6 +50,7 @@ class RestoreOptions:
     multiplier: Fraction | None = None
     dequantize: str = "auto"
     interpolate: bool = True
+    average: bool = True
     loop: str = "auto"
     background: tuple[int, int, int] = (255, 255, 255)
     scene_threshold: float | None = None

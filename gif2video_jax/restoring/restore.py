@@ -24,6 +24,7 @@ from gif2video_jax.gifs.scenes import DEFAULT_THRESHOLD, CutDetector
 from gif2video_jax.gifs.timeline import Timeline, native_rate, normalize_delays
 from gif2video_jax.media import format_of, open_writer
 from gif2video_jax.pretrained import Model, load_model
+from gif2video_jax.restoring.averaging import Averager
 from gif2video_jax.restoring.compilation import use_persistent_cache
 from gif2video_jax.restoring.decide import should_dequantize
 from gif2video_jax.restoring.dequantize import Dequantizer
@@ -224,6 +225,9 @@ def plan_restoration(
         alpha = may_have_alpha and _has_alpha(path, info, options)
         dequantized, reason = _decide(path, options)
         model = _load(options, dequantized, timeline)
+        moves = _moves(options, timeline)
+        averages = dequantized and options.average and len(info.frames) > 1
+        interpolator = _interpolator(model, needed=moves) if moves or averages else None
         with (
             open_gif(path, max_pixels=options.max_pixels) as reader,
             _holes(info, options) as holes,
@@ -232,7 +236,7 @@ def plan_restoration(
                 reader,
                 timeline,
                 dequantizer=_dequantizer(model, options) if dequantized else None,
-                interpolator=_interpolator(model) if _moves(options, timeline) else None,
+                interpolator=interpolator if moves else None,
                 cut_detector=CutDetector(
                     DEFAULT_THRESHOLD
                     if options.scene_threshold is None
@@ -243,6 +247,7 @@ def plan_restoration(
                 joint=_is_joint(model),
                 inpainter=_inpainter(model, options) if options.inpaints else None,
                 holes=holes,
+                averager=_averager(interpolator, model, options) if averages else None,
             )
             yield Plan(info, reader, timeline, stream, alpha, dequantized, reason)
 
@@ -338,13 +343,24 @@ def _dequantizer(model: Model | None, options: RestoreOptions) -> Dequantizer:
     return Dequantizer(model.dequantizer, strength=options.strength, tile=options.tile)
 
 
-def _interpolator(model: Model | None) -> Interpolator:
+def _interpolator(model: Model | None, *, needed: bool) -> Interpolator | None:
+    """What finds motion and makes frames; None if the model has none and can do without."""
     assert model is not None
-    if model.interpolator is None:
-        raise InputError(
-            f"{model.name}: has no interpolator; choose another model or pass --no-interpolate"
-        )
-    return Interpolator(model.interpolator)
+    if model.interpolator is not None:
+        return Interpolator(model.interpolator)
+    if not needed:
+        return None
+    raise InputError(
+        f"{model.name}: has no interpolator; choose another model or pass --no-interpolate"
+    )
+
+
+def _averager(
+    interpolator: Interpolator | None, model: Model | None, options: RestoreOptions
+) -> Averager | None:
+    if interpolator is None:
+        return None
+    return Averager(interpolator, strength=options.strength, joint=_is_joint(model))
 
 
 def _inpainter(model: Model | None, options: RestoreOptions) -> Inpainter:

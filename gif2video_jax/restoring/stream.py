@@ -1,15 +1,15 @@
 """From a GIF's frames to the video's, one after the other, in bounded memory.
 
-    GifReader -> clean frames (Dequantizer) -> holes filled (Inpainter) -> pairs
-      -> frames at exact times (Interpolator)
+    GifReader -> clean frames (Dequantizer) -> holes filled (Inpainter)
+      -> averaged with their neighbours (Averager) -> pairs -> frames at exact times (Interpolator)
 
 At most three GIF frames are held at a time: the one shown, the next, and in a loop the first; and
-with an inpainter those of its window.
+with an inpainter or an averager those of its window.
 """
 
 import collections
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from jaxtyping import UInt8
@@ -17,12 +17,15 @@ from jaxtyping import UInt8
 from gif2video_jax.gifs.reader import Frame
 from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.gifs.timeline import Sample, Timeline
+from gif2video_jax.restoring.averaging import AveragedFrame, Averager
 from gif2video_jax.restoring.dequantize import Dequantizer
+from gif2video_jax.restoring.gif_frame import GifFrame
 from gif2video_jax.restoring.holes import Mask
 from gif2video_jax.restoring.inpaint import Inpainter
 from gif2video_jax.restoring.interpolate import Interpolator
 
 Picture = UInt8[np.ndarray, "h w c"]
+_Shown = GifFrame | AveragedFrame
 
 
 class FrameStream:
@@ -45,6 +48,7 @@ class FrameStream:
         joint: bool = False,
         inpainter: Inpainter | None = None,
         holes: Iterable[Mask] = (),
+        averager: Averager | None = None,
     ):
         """Binds the parts.
 
@@ -59,6 +63,7 @@ class FrameStream:
           joint: the interpolator finds flows on the raw GIF frames, as the paper's joint mode.
           inpainter: fills holes of the clean frames, before anything moves.
           holes: a mask for each frame of the GIF, if there is an inpainter.
+          averager: averages clean frames along the motion; None keeps each as it is.
         """
         self._frames = frames
         self._timeline = timeline
@@ -70,6 +75,7 @@ class FrameStream:
         self._joint = joint
         self._inpainter = inpainter
         self._holes = holes
+        self._averager = averager
         self.num_cuts = 0
 
     def restart(self, frames: Iterable[Frame]) -> None:
@@ -79,10 +85,10 @@ class FrameStream:
 
     def __iter__(self) -> Iterator[Picture]:
         """Makes the frames; a GIF that ends early holds its last frame to the end."""
-        shown: _GifFrame | None = None
-        first: _GifFrame | None = None
+        shown: _Shown | None = None
+        first: _Shown | None = None
         interval = -1
-        for interval, following in enumerate(self._gif_frames()):
+        for interval, following in enumerate(self._shown_frames()):
             if shown is not None:
                 yield from self._interval(interval - 1, shown, following)
             first = first or following
@@ -93,10 +99,15 @@ class FrameStream:
         for missing in range(interval + 1, self._timeline.num_intervals):
             yield from self._interval(missing, shown, shown)
 
-    def _gif_frames(self) -> Iterator["_GifFrame"]:
+    def _shown_frames(self) -> Iterator[_Shown]:
+        if self._averager is None:
+            return self._gif_frames()
+        return self._averager(self._gif_frames(), self._cut_detector.is_cut)
+
+    def _gif_frames(self) -> Iterator[GifFrame]:
         if self._inpainter is None:
             for frame in self._frames:
-                yield _GifFrame(frame, self._flatten(frame), self._clean)
+                yield GifFrame(frame, self._flatten(frame), self._clean)
             return
         waiting: collections.deque[tuple[Frame, np.ndarray]] = collections.deque()
 
@@ -108,9 +119,9 @@ class FrameStream:
 
         for filled in self._inpainter.fill(clean_frames(), self._holes):
             frame, gif = waiting.popleft()
-            yield _GifFrame(frame, gif, functools.partial(_given, filled))
+            yield GifFrame(frame, gif, functools.partial(_given, filled))
 
-    def _interval(self, interval: int, shown: "_GifFrame", following: "_GifFrame"):
+    def _interval(self, interval: int, shown: _Shown, following: _Shown):
         """The output frames while the GIF shows one frame and moves on to the next."""
         samples = self._timeline.samples(interval)
         if self._interpolator is None or not any(sample.t for sample in samples):
@@ -122,12 +133,13 @@ class FrameStream:
             return
         yield from self._moving(samples, shown, following)
 
-    def _moving(self, samples: list[Sample], shown: "_GifFrame", following: "_GifFrame"):
+    def _moving(self, samples: list[Sample], shown: _Shown, following: _Shown):
         assert self._interpolator is not None
         start = shown.clean  # before the next one: the dequantiser reuses work in order
         times = [sample.t for sample in samples if sample.t]
         gifs = (shown.gif, following.gif) if self._joint else None
-        between = iter(self._interpolator.between(start, following.clean, times, gifs))
+        flows = shown.flows_to(following)
+        between = iter(self._interpolator.between(start, following.clean, times, gifs, flows=flows))
         for sample in samples:
             yield next(between) if sample.t else start
 
@@ -152,24 +164,3 @@ def _given(picture: Picture, frame: Frame, gif: np.ndarray) -> Picture:
     """A picture that was cleaned already."""
     del frame, gif
     return picture
-
-
-class _GifFrame:
-    """A GIF frame that is cleaned when it is first needed."""
-
-    def __init__(
-        self,
-        frame: Frame,
-        gif: UInt8[np.ndarray, "h w 3"],
-        clean: Callable[[Frame, np.ndarray], Picture],
-    ):
-        self._frame = frame
-        self._make = clean
-        self._clean: Picture | None = None
-        self.gif = gif
-
-    @property
-    def clean(self) -> Picture:
-        if self._clean is None:
-            self._clean = self._make(self._frame, self.gif)
-        return self._clean

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gif2video_jax.ops.warp import warp
+from gif2video_jax.ops.warp import warp, warp_bicubic
 from tests import oracles
 
 # Few sizes, so that each is compiled once.
@@ -39,6 +39,34 @@ def test_is_opencvs_remap_of_the_image_with_its_border_repeated(motion):
             borderMode=cv2.BORDER_REPLICATE,
         )
         np.testing.assert_allclose(ours[i], theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("motion", [0.4, 8.0, 100.0])
+def test_bicubic_is_opencvs_remap_of_the_image_with_its_border_repeated(motion):
+    cv2 = oracles.require_module("cv2")
+    image, flow = random_case(5, motion=motion)
+    y, x = np.mgrid[:23, :37].astype(np.float32)
+    # On OpenCV's grid of 1/32 pixel, and inside: beyond the border its taps go on, ours stop there.
+    flow = np.round(flow * 32) / 32
+    positions = np.stack([x, y], -1) + flow
+    positions = np.clip(positions, 0, [36, 22]).astype(np.float32)
+    ours = warp_bicubic(jnp.asarray(image), jnp.asarray(flow))
+    for i in range(len(image)):
+        theirs = cv2.remap(
+            image[i],
+            positions[i, ..., 0],
+            positions[i, ..., 1],
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        np.testing.assert_allclose(ours[i], theirs, atol=1e-5)
+
+
+def test_bicubic_leaves_still_images_alone_and_checks_shapes(without_shape_checks):
+    image, flow = random_case(6, 1)
+    np.testing.assert_array_equal(warp_bicubic(jnp.asarray(image), jnp.zeros_like(flow)), image)
+    with pytest.raises(ValueError, match=r"flow: expected shape \(1, 23, 37, 2\)"):
+        warp_bicubic(jnp.asarray(image), jnp.zeros((1, 23, 36, 2)))
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,12 @@ def screen():
     draw.rectangle((0, 0, 300, 20), "#30507f")
     draw.text((6, 3), "Settings", "white", ImageFont.load_default(13))
     for line in range(6):
-        draw.text((10, 30 + 22 * line), f"{line}. The quick brown fox", "black",
-                  ImageFont.load_default(14))
+        draw.text(
+            (10, 30 + 22 * line),
+            f"{line}. The quick brown fox",
+            "black",
+            ImageFont.load_default(14),
+        )
     draw.rounded_rectangle((220, 165, 290, 190), 5, "#e0e0e0", "#808080")
     return np.asarray(page)
 

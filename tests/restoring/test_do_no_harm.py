@@ -59,8 +59,9 @@ def test_a_screen_recording_comes_out_as_it_went_in(tmp_path):
         draw = ImageDraw.Draw(page)
         draw.rectangle((0, 0, 200, 16), "#335577")
         draw.text((4, 1), "notes.txt", "white", ImageFont.load_default(11))
-        draw.text((6, 24), "All of it comes as it was"[:length], "black",
-                  ImageFont.load_default(13))
+        draw.text(
+            (6, 24), "All of it comes as it was"[:length], "black", ImageFont.load_default(13)
+        )
         frames.append(np.asarray(page))
     found = measure_harm(gif_of(tmp_path, frames))
     assert found.unharmed and found.psnr == np.inf, found
@@ -107,8 +108,11 @@ def test_a_flat_color_stays_flat_where_the_rest_is_restored(tmp_path):
 
 @pytest.mark.parametrize(
     ("num_colors", "quantizer", "dither"),
-    [(32, "median_cut", "none"), (32, "median_cut", "floyd_steinberg"),
-     (64, "palettegen", "sierra2_4a")],
+    [
+        (32, "median_cut", "none"),
+        (32, "median_cut", "floyd_steinberg"),
+        (64, "palettegen", "sierra2_4a"),
+    ],
 )
 def test_a_still_area_flickers_less_than_in_the_gif(num_colors, quantizer, dither, tmp_path):
     """Made of real pictures: each frame's palette differs, and so does its dither."""

@@ -100,9 +100,7 @@ def test_the_result_is_the_networks(network):
     frame_0, frame_1 = noise(64, 128, 3), noise(64, 128, 3, seed=1)
     (result,) = Interpolator(network).between(frame_0, frame_1, [0.3])
     images = [frame[None].astype(np.float32) / 127.5 - 1 for frame in (frame_0, frame_1)]
-    found = jax.jit(network.module.apply)(
-        network.variables, *images, np.array([[0.3]], np.float32)
-    )
+    found = jax.jit(network.module.apply)(network.variables, *images, np.array([[0.3]], np.float32))
     assert float(np.abs(found.flow_01).max()) > 0.5, "this network must move something"
     assert np.abs(result - (np.asarray(found.frames)[0, 0] + 1) * 127.5).max() <= 1
 
@@ -127,7 +125,7 @@ def test_what_is_far_from_any_change_stays_as_it_is(network, channels):
     frame_1 = frame_0.copy()
     frame_1[100:110, 250:270] = noise(10, 20, channels, seed=1)
     interpolator = Interpolator(network)
-    box = interpolator._work_box(CHANGE, 256, 320)
+    box = interpolator.work_box(CHANGE, 256, 320)
     before = frame_0.copy()
     first, second = interpolator.between(frame_0, frame_1, [0.25, 0.5])
     np.testing.assert_array_equal(frame_0, before)
@@ -142,17 +140,17 @@ def test_what_is_far_from_any_change_stays_as_it_is(network, channels):
 def test_the_part_that_is_computed_holds_the_change_and_its_surroundings(network):
     interpolator = Interpolator(network)
     for change in [Box(0, 0, 1, 1), Box(255, 319, 256, 320), Box(100, 250, 110, 270)]:
-        box = interpolator._work_box(change, 256, 320)
+        box = interpolator.work_box(change, 256, 320)
         wanted = change.grown(16 + 32, 256, 320)
         assert box.top <= wanted.top and box.left <= wanted.left
         assert box.bottom >= wanted.bottom and box.right >= wanted.right
-    assert interpolator._work_box(Box(0, 0, 256, 320), 256, 320) == Box(0, 0, 256, 320)
+    assert interpolator.work_box(Box(0, 0, 256, 320), 256, 320) == Box(0, 0, 256, 320)
 
 
 def test_networks_that_align_corners_see_whole_frames(tmp_path):
     fields = {"unet": UNET | {"upsampling": "bilinear_aligned", "stem_factor": 1}}
     interpolator = Interpolator(make_network(tmp_path, fields, 1))
-    assert interpolator._work_box(CHANGE, 256, 320).height == 256
+    assert interpolator.work_box(CHANGE, 256, 320).height == 256
     frame_0, frame_1 = noise(13, 9, 3), noise(13, 9, 3, seed=1)
     (result,) = interpolator.between(frame_0, frame_1, [0.5])
     assert result.shape == (13, 9, 3)

@@ -136,9 +136,7 @@ def test_equal_frames_stay_exactly_equal(interpolator):
 
 def test_a_part_of_the_time_line(interpolator):
     gif = make([flat(0), flat(10), flat(20), flat(30)])
-    _, frames = stream(
-        gif, interpolator, rate=20, start=Fraction(1, 10), end=Fraction(1, 4)
-    )
+    _, frames = stream(gif, interpolator, rate=20, start=Fraction(1, 10), end=Fraction(1, 4))
     near(levels(frames), [40, 60, 80])
 
 

@@ -114,9 +114,7 @@ def test_any_size_comes_back_at_its_own_size(height, width, multiple):
 
     for tile in (None, 64):
         shapes.clear()
-        result = apply_in_tiles(
-            add, [image, other], multiple=multiple, overlap=10, tile=tile
-        )
+        result = apply_in_tiles(add, [image, other], multiple=multiple, overlap=10, tile=tile)
         np.testing.assert_array_equal(result, image + other)
         assert len(shapes) == 1, "tiles of one frame share one compilation"
 

@@ -14,6 +14,7 @@ from gif2video_jax.gifs.reader import Frame
 from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.gifs.timeline import Timeline
 from gif2video_jax.pretrained import Model, load_model
+from gif2video_jax.restoring.averaging import Averager
 from gif2video_jax.restoring.compilation import use_persistent_cache
 from gif2video_jax.restoring.decide import should_dequantize
 from gif2video_jax.restoring.dequantize import Dequantizer
@@ -61,6 +62,9 @@ class Restorer:
         interpolator = self.model.interpolator
         self.interpolator = None if interpolator is None else Interpolator(interpolator)
         self._joint = interpolator is not None and interpolator.about.get("mode") == "joint"
+        self._averager = (
+            None if self.interpolator is None else Averager(self.interpolator, joint=self._joint)
+        )
         self._compiled: set[tuple[int, ...]] = set()
 
     def __call__(self, frames: Sequence[Frame], multiplier: int = 1) -> Restored:
@@ -99,4 +103,5 @@ class Restorer:
             background=(255, 255, 255),
             alpha=False,
             joint=self._joint,
+            averager=self._averager if wanted and multiplier > 1 else None,
         )

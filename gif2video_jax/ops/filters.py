@@ -1,0 +1,27 @@
+"""Small blurs of images; the border repeats."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def mean_filter(x: Float[Array, "n h w c"], radius: int) -> Float[Array, "n h w c"]:
+    """Mean over a square window of `2 * radius + 1` pixels a side."""
+    size = 2 * radius + 1
+    return weighted_filter(x, (1 / size,) * size)
+
+
+def weighted_filter(
+    x: Float[Array, "n h w c"], weights: tuple[float, ...]
+) -> Float[Array, "n h w c"]:
+    """Sums over neighbours along columns, then along rows; an odd number of weights."""
+    radius = len(weights) // 2
+    for axis in (1, 2):
+        size = x.shape[axis]
+        padding = [(radius, radius) if i == axis else (0, 0) for i in range(4)]
+        padded = jnp.pad(x, padding, mode="edge")
+        # Slices of lax, not of NumPy's notation: these are traced at each start of the command.
+        x = jnp.zeros((), x.dtype)
+        for offset, weight in enumerate(weights):
+            x = x + weight * jax.lax.slice_in_dim(padded, offset, offset + size, axis=axis)
+    return x
