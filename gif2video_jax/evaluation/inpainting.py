@@ -29,11 +29,12 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.evaluation import pictures
 from gif2video_jax.evaluation.benchmark.inputs import files_in, is_clip, public_files, read_clip
 from gif2video_jax.ops.fill import fill_smoothly
-from gif2video_jax.pretrained import Model, load_model, load_network, write_whole
+from gif2video_jax.pretrained import Model, load_model, load_network
 from gif2video_jax.restoring.compilation import use_persistent_cache
 from gif2video_jax.restoring.inpaint import Inpainter
 from gif2video_jax.restoring.inpaint_file import inpainter_of
 from gif2video_jax.training.masks import random_masks
+from gif2video_jax.whole_files import write_whole
 
 Frames = UInt8[np.ndarray, "t h w 3"]
 Masks = Bool[np.ndarray, "t h w"]

@@ -34,11 +34,11 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.evaluation.metrics import ClipScore, FrameScore
 from gif2video_jax.gifs.palette import Palette, palette_geometry
 from gif2video_jax.ops.compiling import convolution_options
-from gif2video_jax.pretrained import write_whole
 from gif2video_jax.training.corpus import Item, Source
 from gif2video_jax.training.examples import STORED, make_gif_frame
 from gif2video_jax.training.sources import open_source
 from gif2video_jax.training.trained import load_config, load_trained, stored_config
+from gif2video_jax.whole_files import write_whole
 
 COLOUR_TASKS = ("dequantization", "refinement")
 TIME_TASKS = ("clip_interpolation",)

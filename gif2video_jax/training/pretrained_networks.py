@@ -16,7 +16,7 @@ import numpy as np
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.models.build import build_model
-from gif2video_jax.pretrained import check_arrays, flatten, load_network
+from gif2video_jax.network_files import check_arrays, flatten, load_network
 from gif2video_jax.torch_import import import_torch
 
 

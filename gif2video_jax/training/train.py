@@ -14,7 +14,6 @@ import ml_collections
 from jax.sharding import NamedSharding
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.pretrained import write_whole
 from gif2video_jax.training import feeding
 from gif2video_jax.training.checkpoints import Checkpoints, abstract
 from gif2video_jax.training.distributed import same_everywhere, together
@@ -24,6 +23,7 @@ from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.tasks import Task, make_task
 from gif2video_jax.training.workdir import hold_workdir, keep_config
 from gif2video_jax.training.writers import parameter_table
+from gif2video_jax.whole_files import write_whole
 
 
 def train(

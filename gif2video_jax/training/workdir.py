@@ -12,7 +12,7 @@ from typing import Any
 import ml_collections
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.pretrained import write_whole
+from gif2video_jax.whole_files import write_whole
 
 # What a checkpoint depends on; steps, rates and data may change between stop and resume.
 _FIXED = ("task", "model")

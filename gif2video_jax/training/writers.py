@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.pretrained import write_whole
+from gif2video_jax.whole_files import write_whole
 
 
 class Writer:

@@ -18,7 +18,8 @@ from gif2video_jax.evaluation.benchmark.clips import ClipsRow
 from gif2video_jax.evaluation.benchmark.frontier import FrontierRow
 from gif2video_jax.evaluation.benchmark.scenes import ScenesRow
 from gif2video_jax.evaluation.benchmark.stills import StillsRow
-from gif2video_jax.pretrained import ModelCard, write_whole
+from gif2video_jax.pretrained import ModelCard
+from gif2video_jax.whole_files import write_whole
 
 _HOW = """\
 Each cell is PSNR in dB, mean ± standard deviation over pictures (clips: over clips, of the mean
