@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.gifs.maker import quantize, write_gif
+from gif2video_jax.gifs.palette import Palette
 from gif2video_jax.gifs.reader import read_gif
 from gif2video_jax.restoring import restore as module
 from gif2video_jax.restoring.options import RestoreOptions
@@ -62,7 +63,8 @@ def test_the_colours_stay_bit_exact_where_nothing_is_asked_for(tmp_path):
 
 def test_an_identity_network_between_changes_nothing_either(tmp_path, tiny_model):
     source = gif_file(tmp_path)
-    video = restore(source, weights=tiny_model, dequantize="on", multiplier=2, scene_threshold=1)
+    options = {"weights": tiny_model, "dequantize": "on", "multiplier": 2, "scene_threshold": 1}
+    video = restore(source, **options, average=False)
     frames = read_gif(source).frames
     assert video.frames.shape == (8, 24, 32, 3) and video.fps == 20
     np.testing.assert_allclose(video.times, np.arange(8) / 20)
@@ -71,6 +73,22 @@ def test_an_identity_network_between_changes_nothing_either(tmp_path, tiny_model
     for i in range(4):  # the GIF loops
         mean = (frames[i].rgb.astype(float) + frames[(i + 1) % 4].rgb) / 2
         assert np.abs(video.frames[2 * i + 1] - mean).max() <= 1
+
+
+def test_frames_are_averaged_with_their_neighbours_unless_told_otherwise(tmp_path, tiny_model):
+    rng = np.random.default_rng(3)
+    levels = 100 + rng.integers(0, 8, (4, 24, 32, 1)).repeat(3, axis=-1)
+    colors = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    images = [(frame[..., 0].astype(np.uint8), Palette.from_colors(colors)) for frame in levels]
+    source = tmp_path / "noise.gif"
+    write_gif(source, images, [100] * 4, loop_count=0)
+    options = {"weights": tiny_model, "dequantize": "on", "interpolate": False}
+    alone = restore(source, **options, average=False).frames
+    averaged = restore(source, **options).frames
+    np.testing.assert_array_equal(alone, levels)
+    assert averaged.std() < 0.7 * alone.std()
+    with_colors_kept = restore(source, **{**options, "dequantize": "off"}).frames
+    np.testing.assert_array_equal(with_colors_kept, levels)
 
 
 @pytest.mark.parametrize(("loop_count", "loop", "moves"), [
@@ -113,7 +131,7 @@ def test_start_and_end_cut_the_output(tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_short_gifs(tmp_path, tiny_model, count):
     source = gif_file(tmp_path, moving(count))
-    video = restore(source, weights=tiny_model, dequantize="on")
+    video = restore(source, weights=tiny_model, dequantize="on", average=False)
     assert len(video.frames) == round(count * 0.1 * video.fps)
     np.testing.assert_array_equal(video.frames[0], read_gif(source).frames[0].rgb)
 
