@@ -12,24 +12,16 @@ import sys
 from collections.abc import Sequence
 
 from gif2video_jax.datasets import TFDS_DATASETS
+from gif2video_jax.datasets.commands import exit_code
 from gif2video_jax.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code (0 done, 1 bad input; wrong usage exits with 2)."""
     options = _parser().parse_args(arguments)
-    try:
-        _build(options)
-    except (InputError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, a folder that may not be written
-        print(f"error: {error.filename or 'cannot write'}: {error.strerror}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the finished shards", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(
+        lambda: _build(options), stopped="the same command goes on from the finished shards"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

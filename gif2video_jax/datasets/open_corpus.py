@@ -12,27 +12,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from gif2video_jax.datasets.commands import exit_code
 from gif2video_jax.datasets.corpus_fetch import fetch
 from gif2video_jax.datasets.corpus_list import SPLITS, open_corpus_list
 from gif2video_jax.datasets.corpus_pack import pack
-from gif2video_jax.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code (0 done, 1 bad input; wrong usage exits with 2)."""
     options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, a folder that may not be written
-        print(f"error: {error.filename or 'cannot write'}: {error.strerror}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(lambda: options.run(options), stopped="the same command goes on from here")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,6 +28,7 @@ from gif2video_jax.datasets.corpus_list import CLIP_SUFFIXES
 from gif2video_jax.errors import InputError
 from gif2video_jax.evaluation import pictures
 from gif2video_jax.evaluation.benchmark.inputs import files_in, is_clip, public_files, read_clip
+from gif2video_jax.evaluation.benchmark.options import measuring_parser
 from gif2video_jax.ops.fill import fill_smoothly
 from gif2video_jax.pretrained import Model, load_model, load_network
 from gif2video_jax.restoring.compilation import use_persistent_cache
@@ -252,24 +253,11 @@ def _middle_square(frame: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.nda
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m gif2video_jax.evaluation.inpainting",
-        description=(__doc__ or "").partition("\n")[0],
-    )
+    parser = measuring_parser("gif2video_jax.evaluation.inpainting", __doc__)
     add = parser.add_argument
-    add("--output", type=pathlib.Path, default=pathlib.Path("out/inpainting"), help="a folder")
-    add(
-        "--data",
-        type=pathlib.Path,
-        default=pathlib.Path("out/test_set"),
-        help="where the public test set is fetched to, or a fetched corpus",
-    )
-    add("--clips", type=pathlib.Path, help="a folder of your own videos instead")
     add("--seed", type=int, default=0, help="chooses frames and holes")
     add("--frames", type=int, default=24, help="of each clip (default: 24)")
     add("--size", type=int, default=128, help="side of the squares in pixels (default: 128)")
-    add("--model", default="default", help="a bundled model")
-    add("--weights", type=pathlib.Path, help="a folder of weights instead")
     add("--baseline", metavar="FILE", help="a network without guidance, to compare with")
     return parser
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.gifs.palette import Palette
+from gif2video_jax.whole_files import put_in_place
 
 _TRAILER = b";"
 _MAX_SIDE = 65_535
@@ -175,11 +176,7 @@ def open_whole(output: str | os.PathLike | ByteSink, overwrite: bool = False) ->
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
-        # A temporary file is its owner's alone; the result has the usual rights.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(beside, 0o666 & ~mask)
-        os.replace(beside, path)
+        put_in_place(beside, path)
     except BaseException:
         os.unlink(beside)
         raise

@@ -25,6 +25,7 @@ from gif2video_jax.evaluation.benchmark.gif_kinds import (
     parse_kind,
 )
 from gif2video_jax.evaluation.benchmark.inputs import Clip, Still
+from gif2video_jax.evaluation.benchmark.options import measuring_parser
 from gif2video_jax.evaluation.benchmark.ours import Restorer
 from gif2video_jax.evaluation.benchmark.perceptual import load_lpips
 from gif2video_jax.evaluation.benchmark.scenes import measure_scenes
@@ -167,23 +168,10 @@ def _frontier(options, stills: Sequence[Still], kinds: Sequence[GifKind]) -> lis
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m gif2video_jax.evaluation.benchmark",
-        description=(__doc__ or "").partition("\n")[0],
-    )
+    parser = measuring_parser("gif2video_jax.evaluation.benchmark", __doc__)
     add = parser.add_argument
-    add("--output", type=pathlib.Path, default=pathlib.Path("out/benchmark"), help="a folder")
-    add(
-        "--data",
-        type=pathlib.Path,
-        default=pathlib.Path("out/test_set"),
-        help="where the public test set is fetched to, or a fetched corpus",
-    )
     add("--stills", type=pathlib.Path, help="a folder of your own pictures instead")
-    add("--clips", type=pathlib.Path, help="a folder of your own videos instead")
     add("--seed", type=int, default=0, help="chooses which frames of a video are measured")
-    add("--model", default="default", help="a bundled model")
-    add("--weights", type=pathlib.Path, help="a folder of weights instead")
     add("--quick", action="store_true", help="fewer pictures, frames and settings: a minute")
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure; all")
     add(
