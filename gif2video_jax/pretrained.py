@@ -93,10 +93,12 @@ def load_model(name_or_folder: str | os.PathLike = "default") -> Model:
     name = os.fspath(name_or_folder)
     with _bundled_folder() as folder:
         files = _bundled_files(folder, name)
-        if not any(files[part].is_file() for part in PARTS):
+        bundled = any(files[part].is_file() for part in PARTS)
+        if not bundled:
             files = _folder_files(name)
         networks = {
-            part: load_network(files[part]) if files[part].is_file() else None for part in PARTS
+            part: load_network(files[part], check=not bundled) if files[part].is_file() else None
+            for part in PARTS
         }
         for part, network in networks.items():
             _check_part(files[part], part, network)

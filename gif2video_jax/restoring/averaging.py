@@ -13,13 +13,13 @@ the training list (docs/results.md).
 import collections
 from collections.abc import Callable, Iterable, Iterator
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from gif2video_jax.ops.filters import mean_filter
 from gif2video_jax.ops.warp import warp, warp_bicubic
+from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.dequantize import difference_box
 from gif2video_jax.restoring.gif_frame import GifFrame
 from gif2video_jax.restoring.interpolate import Interpolator, PairFlows
@@ -95,7 +95,7 @@ class Averager:
         self._interpolator = interpolator
         self._strength = np.float32(strength)
         self._joint = joint
-        self._apply = jax.jit(_average)
+        self._apply = StoredFunction(_average, "average")
 
     def __call__(
         self, frames: Iterable[GifFrame], is_cut: Callable[[np.ndarray, np.ndarray], bool]

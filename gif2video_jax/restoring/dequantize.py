@@ -18,6 +18,7 @@ from gif2video_jax.models.unet import UNet
 from gif2video_jax.ops.compiling import convolution_options
 from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.pretrained import Network
+from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.tiling import BUCKET, Box, apply_in_tiles, round_up
 
 
@@ -44,7 +45,9 @@ class Dequantizer:
         self._geometry_channels = getattr(self._module, "geometry_channels", 0)
         self._geometry = functools.lru_cache(maxsize=64)(_geometry_table)
         self._requantizes = isinstance(self._module, CCDNet) and self._module.requantize
-        self._apply = jax.jit(self._forward, compiler_options=convolution_options())
+        self._apply = StoredFunction(
+            self._forward, f"dequantize {self._module!r} {strength!r}", convolution_options()
+        )
         self._last_gif: UInt8[np.ndarray, "h w 3"] | None = None
         self._last: UInt8[np.ndarray, "h w 3"] | None = None
 

@@ -7,6 +7,7 @@ Everything outside the holes stays as it was.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from gif2video_jax.ops.compiling import convolution_options
 from gif2video_jax.ops.fill import fill_smoothly
 from gif2video_jax.ops.image import to_float
 from gif2video_jax.pretrained import Network
+from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.hole_regions import HoleTile, plan_hole_tiles, tile_weights
 from gif2video_jax.restoring.tiling import Box, round_up
 
@@ -65,9 +67,7 @@ class Inpainter:
         self._thickness = 2 * self._margin
         self._cut_detector = cut_detector
         self.num_cuts = 0
-        self._complete = jax.jit(
-            self._complete_tile, static_argnames="scale", compiler_options=convolution_options()
-        )
+        self._complete = functools.cache(self._complete_at)
 
     def fill(self, frames: Iterable[Picture], masks: Iterable[Mask]) -> Iterator[Picture]:
         """Yields the frames with their holes filled.
@@ -142,9 +142,16 @@ class Inpainter:
             holes = np.ones((self.window, *size), bool)  # beyond the frame nothing is known
             inside = masks[(order, *_within(tile.window))]
             holes[:, : inside.shape[1], : inside.shape[2]] = inside
-            values = np.asarray(self._complete(self._variables, video, holes, scale=tile.scale))
+            values = np.asarray(self._complete(tile.scale)(self._variables, video, holes))
             for frame, result, weight in zip(frames, values, weights, strict=False):
                 frame.add(tile, result, float(weight))
+
+    def _complete_at(self, scale: int) -> StoredFunction:
+        return StoredFunction(
+            functools.partial(self._complete_tile, scale=scale),
+            f"complete {self._module!r} {scale}",
+            convolution_options(),
+        )
 
     def _complete_tile(
         self,

@@ -14,6 +14,7 @@ from gif2video_jax.ops.compiling import convolution_options
 from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.ops.warp import warp
 from gif2video_jax.pretrained import Network
+from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.dequantize import difference_box
 from gif2video_jax.restoring.tiling import Box, pad_to, round_up
 
@@ -54,8 +55,8 @@ class Interpolator:
         self._may_crop = not aligned
         self._margin = round_up(int(module.max_flow), 16) + 32
         options = convolution_options()
-        self._flows = jax.jit(self._find_flows, compiler_options=options)
-        self._between = jax.jit(self._interpolate, compiler_options=options)
+        self._flows = StoredFunction(self._find_flows, f"flows {module!r}", options)
+        self._between = StoredFunction(self._interpolate, f"between {module!r}", options)
 
     def flows(
         self,
