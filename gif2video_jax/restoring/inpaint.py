@@ -67,7 +67,7 @@ class Inpainter:
         self._thickness = 2 * self._margin
         self._cut_detector = cut_detector
         self.num_cuts = 0
-        self._complete = functools.cache(self._complete_at)
+        self._compiled = functools.cache(self._compiled_at)
 
     def fill(self, frames: Iterable[Picture], masks: Iterable[Mask]) -> Iterator[Picture]:
         """Yields the frames with their holes filled.
@@ -142,11 +142,14 @@ class Inpainter:
             holes = np.ones((self.window, *size), bool)  # beyond the frame nothing is known
             inside = masks[(order, *_within(tile.window))]
             holes[:, : inside.shape[1], : inside.shape[2]] = inside
-            values = np.asarray(self._complete(tile.scale)(self._variables, video, holes))
+            values = np.asarray(self._complete(self._variables, video, holes, scale=tile.scale))
             for frame, result, weight in zip(frames, values, weights, strict=False):
                 frame.add(tile, result, float(weight))
 
-    def _complete_at(self, scale: int) -> StoredFunction:
+    def _complete(self, variables: Any, video: Any, holes: Any, scale: int) -> Any:
+        return self._compiled(scale)(variables, video, holes)
+
+    def _compiled_at(self, scale: int) -> StoredFunction:
         return StoredFunction(
             functools.partial(self._complete_tile, scale=scale),
             f"complete {self._module!r} {scale}",
