@@ -17,11 +17,14 @@ REQUIRE_VARIABLE = "GIF2VIDEO_REQUIRE_ORACLES"
 
 
 def missing(what: str, reason: str = "") -> NoReturn:
-    """Skips the running test because an oracle is missing, or fails it where all are required."""
+    """Skips the running test because an oracle is missing, or fails it where all are required.
+
+    While a file of tests is being imported, all of the file.
+    """
     message = f"oracle missing: needs {what}" + (f": {reason}" if reason else "")
     if os.environ.get(REQUIRE_VARIABLE) == "1":
         pytest.fail(message, pytrace=False)
-    pytest.skip(message)
+    pytest.skip(message, allow_module_level=True)
 
 
 def require_program(name: str) -> str:

@@ -1,7 +1,6 @@
 """Training examples out of built TFDS data sets, against what their reader gives."""
 
 import importlib.util
-import os
 import pickle
 import sys
 
@@ -14,9 +13,7 @@ from gif2video_jax.training.sources import open_source
 from tests import oracles
 
 if importlib.util.find_spec("tensorflow_datasets") is None:
-    if os.environ.get(oracles.REQUIRE_VARIABLE) == "1":
-        pytest.fail("oracle missing: needs tensorflow_datasets", pytrace=False)
-    pytest.skip("oracle missing: needs tensorflow_datasets", allow_module_level=True)
+    oracles.missing("tensorflow_datasets")
 
 import tensorflow_datasets as tfds
 
