@@ -9,7 +9,11 @@ from gif2video_jax.restoring.options import FORMATS
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `gif2video inpaint` that no other command has."""
     add = parser.add_argument
-    add("input", metavar="VIDEO", help="a video, a GIF, an animated picture, or a folder of them")
+    add(
+        "input",
+        metavar="VIDEO",
+        help="a video, GIF or animated picture, a folder of pictures, or - for standard input",
+    )
     add(
         "--mask",
         metavar="MASK",

@@ -15,6 +15,7 @@ from gif2video_jax.gifs.scenes import DEFAULT_THRESHOLD, CutDetector
 from gif2video_jax.gifs.timeline import native_rate, normalize_delays
 from gif2video_jax.media import VideoReader, open_video, open_writer
 from gif2video_jax.pretrained import Model, load_model
+from gif2video_jax.restoring import standard_input
 from gif2video_jax.restoring.compilation import use_persistent_cache
 from gif2video_jax.restoring.holes import HoleBox, open_holes
 from gif2video_jax.restoring.inpaint import Inpainter
@@ -109,7 +110,7 @@ def inpaint_file(
     Frames keep their times: where these vary, a frame is repeated while it is shown.
 
     Args:
-      source: what to read, see `media.open_video`.
+      source: what to read, see `media.open_video`; "-" for standard input.
       destination: what to write; its suffix chooses the format (see `media.open_writer`).
       options: see `InpaintOptions`.
       progress: told about each frame of the source: how many are done, and of how many.
@@ -118,7 +119,7 @@ def inpaint_file(
       InputError: the video or the mask cannot be read or do not fit, the model has no inpainter,
         or the output cannot be written.
     """
-    with open_video(source) as video:
+    with standard_input.as_path(source) as path, open_video(path) as video:
         pace = _Pace(video)
         width, height = video.width, video.height
         with open_holes(

@@ -7,10 +7,6 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import pathlib
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
@@ -24,6 +20,7 @@ from gif2video_jax.gifs.scenes import DEFAULT_THRESHOLD, CutDetector
 from gif2video_jax.gifs.timeline import Timeline, native_rate, normalize_delays
 from gif2video_jax.media import format_of, open_writer
 from gif2video_jax.pretrained import Model, load_model
+from gif2video_jax.restoring import standard_input
 from gif2video_jax.restoring.averaging import Averager
 from gif2video_jax.restoring.compilation import use_persistent_cache
 from gif2video_jax.restoring.decide import should_dequantize
@@ -219,7 +216,7 @@ def plan_restoration(
     Raises:
       InputError: the GIF cannot be read, or the model lacks what is needed.
     """
-    with _seekable(source) as path:
+    with standard_input.as_path(source) as path:
         info = _named(scan_gif(path, max_pixels=options.max_pixels), source)
         timeline = _timeline(info, options)
         alpha = may_have_alpha and _has_alpha(path, info, options)
@@ -252,24 +249,8 @@ def plan_restoration(
             yield Plan(info, reader, timeline, stream, alpha, dequantized, reason)
 
 
-@contextlib.contextmanager
-def _seekable(source: str | os.PathLike) -> Iterator[str]:
-    """The source as a path that can be read several times; standard input is copied to disk."""
-    if os.fspath(source) != "-":
-        yield os.fspath(source)
-        return
-    with tempfile.TemporaryDirectory(prefix="gif2video_") as folder:
-        path = pathlib.Path(folder, "standard_input.gif")
-        with open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        try:
-            yield str(path)
-        except InputError as error:
-            raise InputError(str(error).replace(str(path), "standard input")) from None
-
-
 def _named(info: GifInfo, source: str | os.PathLike) -> GifInfo:
-    return dataclasses.replace(info, name="standard input") if os.fspath(source) == "-" else info
+    return dataclasses.replace(info, name=standard_input.NAME) if os.fspath(source) == "-" else info
 
 
 def _timeline(info: GifInfo, options: RestoreOptions) -> Timeline:

@@ -1,5 +1,7 @@
 """`gif2video inpaint` and restore's --inpaint-mask: files in, files out, errors in one line."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -114,6 +116,32 @@ def test_a_gif_keeps_its_times(weights, tmp_path, no_network):
     with open_video(out) as video:
         assert video.rate == 50  # 20 ms divide all delays
         assert sum(1 for _ in video) == 5 + 15 + 5 + 2
+
+
+def test_standard_input_is_filled_onto_standard_output(
+    weights, tmp_path, no_network, monkeypatch, capsysbinary
+):
+    source = tmp_path / "in.gif"
+    images = [Image.fromarray(frame) for frame in pictures(3)]
+    images[0].save(source, save_all=True, append_images=images[1:], duration=100, loop=0)
+    options = ("--box", "2,3,4,5", "--weights", weights, "--format", "mkv", "--lossless")
+    assert run("inpaint", source, "-o", tmp_path / "file", *options) == 0
+    capsysbinary.readouterr()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(source.read_bytes())))
+    assert run("inpaint", "-", "-o", "-", *options) == 0
+    (tmp_path / "stream").write_bytes(capsysbinary.readouterr().out)
+    frames = frames_of(tmp_path / "stream")
+    np.testing.assert_array_equal(frames, frames_of(tmp_path / "file"))
+    assert len(frames) == 3
+    assert (frames[:, 3:8, 2:6] == 128).all()
+
+
+def test_standard_input_that_is_no_video_is_called_so(weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"not a video at all")))
+    arguments = ("-o", tmp_path / "out.mp4", "--box", "1,1,2,2", "--weights", weights)
+    assert run("inpaint", "-", *arguments) == 1
+    assert "gif2video: error: standard input: " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_restore_fills_holes_too(weights, tmp_path, no_network):
