@@ -1,11 +1,13 @@
 """Finds the authors' archives: where the user put them, or on the authors' server."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
+from gif2video_jax.datasets.clips import VideoItem
 from gif2video_jax.errors import InputError
 
 
@@ -79,3 +81,33 @@ def require_files(folder: Path, names: list[str], *, source: str, allow_missing:
             f"expected all of {source}"
         )
     return [name for name in names if name in present]
+
+
+def video_items(
+    folder: Path,
+    facts: Mapping[str, Mapping[str, Any]],
+    *,
+    source: str,
+    allow_missing: bool = False,
+) -> list[VideoItem]:
+    """The videos of an extracted archive, in the order of `facts`.
+
+    Args:
+      folder: of the files.
+      facts: by each file's name, what else is known of it: fields of `VideoItem`.
+      source: see `require_files`.
+      allow_missing: see `require_files`.
+
+    Raises:
+      InputError: see `require_files`.
+    """
+    names = require_files(folder, list(facts), source=source, allow_missing=allow_missing)
+    return [
+        VideoItem(
+            id=Path(name).stem,
+            path=str(folder / name),
+            bytes=(folder / name).stat().st_size,
+            **facts[name],
+        )
+        for name in names
+    ]

@@ -131,18 +131,9 @@ class Builder(ClipBuilder):
             raise InputError(
                 f"{folder / 'rect.txt'}: names {len(boxes)} videos, expected {published}"
             )
-        names = archives.require_files(
+        return archives.video_items(
             folder,
-            sorted(boxes),
+            {name: {"box": boxes[name]} for name in sorted(boxes)},
             source=f"{self.ARCHIVE} (MD5 {self.MD5})",
             allow_missing=self.builder_config.allow_missing,
         )
-        return [
-            VideoItem(
-                id=Path(name).stem,
-                path=str(folder / name),
-                bytes=(folder / name).stat().st_size,
-                box=boxes[name],
-            )
-            for name in names
-        ]

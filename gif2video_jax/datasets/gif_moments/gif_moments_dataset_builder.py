@@ -134,18 +134,9 @@ class Builder(ClipBuilder):
         return path
 
     def _items(self, folder: Path, frames: dict[str, int]) -> list[VideoItem]:
-        names = archives.require_files(
+        return archives.video_items(
             folder,
-            list(frames),
+            {name: {"frames": number} for name, number in frames.items()},
             source=f"{self.ARCHIVE} (MD5 {self.MD5})",
             allow_missing=self.builder_config.allow_missing,
         )
-        return [
-            VideoItem(
-                id=Path(name).stem,
-                path=str(folder / name),
-                bytes=(folder / name).stat().st_size,
-                frames=frames[name],
-            )
-            for name in names
-        ]
