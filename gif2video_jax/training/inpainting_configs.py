@@ -130,6 +130,7 @@ def default(**changes: Any) -> ml_collections.ConfigDict:
             "masks": "mixed",
             "real_share": 0.2,
             "max_motion": 3.0,
+            "uses": 8,
         }
     )
     for name, value in changes.items():

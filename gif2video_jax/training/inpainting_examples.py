@@ -1,5 +1,6 @@
 """Examples for inpainting: clips, real ones and rendered motion, with the holes of `masks`."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -14,6 +15,8 @@ from gif2video_jax.training.sources import open_source
 
 # Real clips are made smaller until their short side is up to this much longer than the crop.
 _MAX_ROOM = 1.8
+# How far apart examples of one clip are, and so of how many clips batches at a time consist.
+_APART = 32
 
 
 @dataclasses.dataclass
@@ -31,7 +34,10 @@ class InpaintingExamples:
         gives rendered motion instead, unless the share is 1.
       max_motion: most pixels that rendered points move from frame to frame.
       sampling: of real clips, see `sampling.draw`.
-      flips: real clips are mirrored and played backwards at random.
+      flips: real clips are mirrored and played backwards at random; so are all when they are used
+        more than once.
+      uses: how many examples share a clip, each with a hole of its own: drawing a hole costs much
+        less than rendering motion. Neighbouring examples are of different clips.
     """
 
     corpus: str
@@ -44,6 +50,7 @@ class InpaintingExamples:
     max_motion: float = 6.0
     sampling: str = "random"
     flips: bool = True
+    uses: int = 1
 
     def __post_init__(self):
         """Opens the corpus.
@@ -63,7 +70,10 @@ class InpaintingExamples:
                 "config.data: expected num_frames of 1 or more and a size of 8 or more, "
                 f"got {self.num_frames} and {self.size}"
             )
+        if self.uses < 1:
+            raise InputError(f"config.data.uses: expected 1 or more, got {self.uses}")
         self._stills = self._clips = None
+        self._kept: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
         if self.real_share < 1:
             self._stills = open_source(self.corpus, split=self.split, kind="still")
         if self.real_share > 0:
@@ -81,13 +91,29 @@ class InpaintingExamples:
           holes.
         """
         rng = np.random.default_rng([self.seed, index])
-        real = rng.random() < self.real_share
-        if self._clips is not None and (real or self._stills is None):
-            truth = self._real(rng, index)
+        if self.uses == 1:
+            truth = self._clip(rng, index)
         else:
-            truth = self._rendered(rng)
+            truth = self._mirrored(rng, self._used_clip(index))
         mask = random_masks(rng, self.num_frames, self.size, self.size, self.masks)
         return {"truth": truth[None], "mask": mask[None]}
+
+    def _used_clip(self, index: int) -> UInt8[np.ndarray, "t s s 3"]:
+        """The clip that an example shares with those `_APART`, twice that, ... further on."""
+        round_number, place = divmod(index, _APART)
+        number = round_number // self.uses * _APART + place
+        if number not in self._kept:
+            # Another seed than that of the examples: two numbers, and then a third.
+            self._kept[number] = self._clip(np.random.default_rng([self.seed, number, 1]), number)
+            if len(self._kept) > _APART:
+                self._kept.popitem(last=False)
+        return self._kept[number]
+
+    def _clip(self, rng: np.random.Generator, index: int) -> UInt8[np.ndarray, "t s s 3"]:
+        real = rng.random() < self.real_share
+        if self._clips is not None and (real or self._stills is None):
+            return self._real(rng, index)
+        return self._rendered(rng)
 
     def _rendered(self, rng: np.random.Generator) -> UInt8[np.ndarray, "t s s 3"]:
         source = self._stills
@@ -115,7 +141,9 @@ class InpaintingExamples:
             num_frames=self.num_frames,
         )
         frames = source.frames(item, range(start, start + self.num_frames))
-        frames = self._cropped(rng, frames)
+        return self._mirrored(rng, self._cropped(rng, frames))
+
+    def _mirrored(self, rng: np.random.Generator, frames: UInt8[np.ndarray, "t s s 3"]):
         if self.flips and rng.random() < 0.5:
             frames = frames[:, :, ::-1]
         if self.flips and rng.random() < 0.5:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gif2video_jax.errors import InputError
+from gif2video_jax.training import inpainting_examples
 from gif2video_jax.training.inpainting_examples import InpaintingExamples
 from gif2video_jax.training.inputs import make_examples
 from gif2video_jax.training.masks import MASK_KINDS
@@ -81,3 +82,36 @@ def test_a_split_without_clips_gives_rendered_motion_unless_all_should_be_real(c
 def test_fields_out_of_range_are_named(corpus_path, fields, message):
     with pytest.raises(InputError, match=message):
         InpaintingExamples(corpus_path, **fields)
+
+
+@pytest.mark.parametrize("real_share", [0.0, 1.0])
+def test_clips_used_more_than_once_have_other_holes_and_mirrorings(corpus_path, real_share):
+    maker = InpaintingExamples(
+        corpus_path, uses=3, masks="strokes", real_share=real_share, **{**SMALL, "size": 16}
+    )
+    apart = inpainting_examples._APART
+    uses = [maker[index] for index in (5, 5 + apart, 5 + 2 * apart)]
+    first = uses[0]["truth"]
+    mirrored = [first[:, ::t, :, ::x] for t in (1, -1) for x in (1, -1)]
+    for example in uses[1:]:
+        assert any(np.array_equal(example["truth"], other) for other in mirrored)
+        assert not np.array_equal(example["mask"], uses[0]["mask"])
+    # The next round, and the neighbours, are of other clips.
+    for index in (5 + 3 * apart, 4, 6):
+        assert not any(np.array_equal(maker[index]["truth"], other) for other in mirrored)
+
+
+def test_a_clip_that_is_used_again_depends_on_seed_and_index_alone(corpus_path):
+    one, two = (
+        InpaintingExamples(corpus_path, uses=2, real_share=0.5, masks="mixed", **SMALL)
+        for _ in range(2)
+    )
+    last = inpainting_examples._APART + 1  # of a clip that `two` has not made before
+    one[1]
+    for key, value in one[last].items():
+        np.testing.assert_array_equal(value, two[last][key], err_msg=key)
+
+
+def test_no_use_at_all_is_refused(corpus_path):
+    with pytest.raises(InputError, match="config.data.uses: expected 1 or more, got 0"):
+        InpaintingExamples(corpus_path, uses=0, **SMALL)
