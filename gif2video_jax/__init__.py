@@ -17,6 +17,10 @@ _EXPORTS = {
     "restore_file": "gif2video_jax.restoring.restore",
     "Video": "gif2video_jax.restoring.restore",
     "RestoreOptions": "gif2video_jax.restoring.options",
+    # what is on a video, taken off
+    "inpaint": "gif2video_jax.restoring.inpaint_file",
+    "inpaint_file": "gif2video_jax.restoring.inpaint_file",
+    "InpaintOptions": "gif2video_jax.restoring.inpaint_file",
     # models
     "load_model": "gif2video_jax.pretrained",
     "list_models": "gif2video_jax.pretrained",
@@ -25,6 +29,7 @@ _EXPORTS = {
     "CCDNet": "gif2video_jax.models.ccdnet",
     "SuperSlomo": "gif2video_jax.models.superslomo",
     "Discriminator": "gif2video_jax.models.discriminator",
+    "CombCN": "gif2video_jax.models.combcn",
     "UNet": "gif2video_jax.models.unet",
     # GIFs and videos
     "read_gif": "gif2video_jax.gifs.reader",
