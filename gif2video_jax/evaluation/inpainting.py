@@ -8,7 +8,8 @@ scaled to the paper's 128 pixels and gets holes of several kinds (`training.mask
 boxes, in one place or another in each frame, strokes and text. Needs opencv-python-headless.
 
   L1       mean |difference| to the truth in holes, levels of 255, mean over frames (the paper's)
-  flicker  the same of the change from one frame to the next, where both have a hole
+  PSNR     in holes, dB, of the mean square over a clip's frames
+  flicker  as L1, of the change from one frame to the next, where both have a hole
 """
 
 import argparse
@@ -30,7 +31,7 @@ from gif2video_jax.evaluation import pictures
 from gif2video_jax.evaluation.benchmark.inputs import files_in, is_clip, public_files, read_clip
 from gif2video_jax.evaluation.benchmark.options import measuring_parser
 from gif2video_jax.ops.fill import fill_smoothly
-from gif2video_jax.pretrained import Model, load_model, load_network
+from gif2video_jax.pretrained import Model, Network, load_model, load_network
 from gif2video_jax.restoring.compilation import use_persistent_cache
 from gif2video_jax.restoring.inpaint import Inpainter
 from gif2video_jax.restoring.inpaint_file import inpainter_of
@@ -47,14 +48,16 @@ HOLES = {
     "strokes": "strokes",
     "text": "text",
 }
+SIZE = 128  # of the squares, the paper's
 _RADIUS = 3  # of OpenCV's methods, their customary one
 
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """How far a completed clip is from the truth, levels of 255 (see the head of this file)."""
+    """How far a completed clip is from the truth (see the head of this file)."""
 
     l1: float
+    psnr: float
     flicker: float
 
 
@@ -91,7 +94,9 @@ def score(completed: Frames, truth: Frames, masks: Masks) -> Score:
         for change, mask in zip(np.diff(difference, axis=0), both, strict=True)
         if mask.any()
     ]
-    return Score(float(l1), float(np.mean(changes)) if changes else 0.0)
+    with np.errstate(divide="ignore"):
+        psnr = 10 * np.log10(255**2 / np.square(difference[masks]).mean())
+    return Score(float(l1), float(psnr), float(np.mean(changes)) if changes else 0.0)
 
 
 def methods(model: Model, baseline: str | None) -> dict[str, Method]:
@@ -128,8 +133,24 @@ def methods(model: Model, baseline: str | None) -> dict[str, Method]:
     }
     if baseline is not None:
         found["2D network"] = ours(Inpainter(load_network(baseline)))
-    found["CombCN"] = ours(inpainter_of(model))
+    combined = inpainter_of(model)  # says so if there is none
+    alone = fill_alone(model.inpainter)
+    if alone is not None:
+        found["fill alone"] = ours(Inpainter(alone))
+    found["CombCN"] = ours(combined)
     return found
+
+
+def fill_alone(network: Network | None) -> Network | None:
+    """What a network starts from, by the same windows and tiles: its weights are all zero.
+
+    Returns:
+      None if the network does not add to a fill.
+    """
+    if network is None or getattr(network.module, "composition", "direct") != "residual":
+        return None
+    zeros = jax.tree.map(np.zeros_like, dict(network.variables))
+    return dataclasses.replace(network, variables=zeros)
 
 
 def middle_squares(
@@ -173,25 +194,27 @@ def measure(
                 shown.append([*row, truth[middle]])
         for name, by_clip in scores.items():
             mean = Score(
-                float(np.mean([s.l1 for s in by_clip.values()])),
-                float(np.mean([s.flicker for s in by_clip.values()])),
+                *(
+                    float(np.mean([getattr(s, field.name) for s in by_clip.values()]))
+                    for field in dataclasses.fields(Score)
+                )
             )
             rows.append(Row(kind, name, mean, by_clip))
     return rows, shown
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table: a line for each method, L1 / flicker for each kind of hole."""
+    """A table: a line for each method, L1 / PSNR / flicker for each kind of hole."""
     kinds = list(dict.fromkeys(row.holes for row in rows))
     names = list(dict.fromkeys(row.method for row in rows))
     cells = {(row.holes, row.method): row.score for row in rows}
     lines = [
-        "| L1 / flicker | " + " | ".join(HOLES[kind] for kind in kinds) + " |",
+        "| L1 / PSNR / flicker | " + " | ".join(HOLES[kind] for kind in kinds) + " |",
         "|---" * (len(kinds) + 1) + "|",
     ]
     for name in names:
         values = [cells[kind, name] for kind in kinds]
-        texts = [f"{value.l1:.2f} / {value.flicker:.2f}" for value in values]
+        texts = [f"{value.l1:.2f} / {value.psnr:.1f} / {value.flicker:.2f}" for value in values]
         lines.append(f"| {name} | " + " | ".join(texts) + " |")
     return "\n".join(lines)
 
@@ -257,7 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--seed", type=int, default=0, help="chooses frames and holes")
     add("--frames", type=int, default=24, help="of each clip (default: 24)")
-    add("--size", type=int, default=128, help="side of the squares in pixels (default: 128)")
+    add("--size", type=int, default=SIZE, help=f"side of the squares in pixels (default: {SIZE})")
     add("--baseline", metavar="FILE", help="a network without guidance, to compare with")
     return parser
 

@@ -1,5 +1,6 @@
 """The inpainting benchmark: its scores in closed form, and a whole run."""
 
+import dataclasses
 import json
 from fractions import Fraction
 
@@ -8,7 +9,10 @@ import pytest
 
 from gif2video_jax.evaluation import inpainting
 from gif2video_jax.media import open_writer
+from gif2video_jax.models.combcn import CombCN
+from gif2video_jax.pretrained import Network
 from tests import oracles
+from tests.random_variables import random_variables
 
 
 def test_scores_are_those_of_a_clip_that_is_off_by_known_amounts():
@@ -22,20 +26,21 @@ def test_scores_are_those_of_a_clip_that_is_off_by_known_amounts():
     result = inpainting.score(completed, truth, masks)
     assert result.l1 == pytest.approx((10 + 20 + 0) / 3)
     assert result.flicker == pytest.approx((10 + 20) / 2)
-    assert inpainting.score(truth, truth, masks) == inpainting.Score(0.0, 0.0)
+    assert result.psnr == pytest.approx(10 * np.log10(255**2 / ((10**2 + 20**2 + 0) / 3)))
+    assert inpainting.score(truth, truth, masks) == inpainting.Score(0.0, float("inf"), 0.0)
 
 
 def test_a_table_has_a_line_a_method_and_a_column_a_kind():
     rows = [
-        inpainting.Row(kind, method, inpainting.Score(1.0, 2.5), {})
+        inpainting.Row(kind, method, inpainting.Score(1.0, 30.04, 2.5), {})
         for kind in ("text", "box_fixed")
         for method in ("one", "two")
     ]
     assert inpainting.markdown(rows).splitlines() == [
-        "| L1 / flicker | text | box, fixed |",
+        "| L1 / PSNR / flicker | text | box, fixed |",
         "|---|---|---|",
-        "| one | 1.00 / 2.50 | 1.00 / 2.50 |",
-        "| two | 1.00 / 2.50 | 1.00 / 2.50 |",
+        "| one | 1.00 / 30.0 / 2.50 | 1.00 / 30.0 / 2.50 |",
+        "| two | 1.00 / 30.0 / 2.50 | 1.00 / 30.0 / 2.50 |",
     ]
 
 
@@ -51,14 +56,31 @@ def test_all_methods_see_the_same_holes_and_no_truth_in_them():
 
         return method
 
-    rows, shown = inpainting.measure(
-        {"clip": truth}, {"a": keep("a"), "b": keep("b")}, seed=1
-    )
+    rows, shown = inpainting.measure({"clip": truth}, {"a": keep("a"), "b": keep("b")}, seed=1)
     assert len(rows) == 2 * len(inpainting.HOLES) and len(shown) == len(inpainting.HOLES)
     for (frames, masks), (others, _) in zip(seen["a"], seen["b"], strict=True):
         np.testing.assert_array_equal(frames, others)
         assert not frames[masks].any()
         np.testing.assert_array_equal(frames[~masks], truth[~masks])
+
+
+def test_the_fill_alone_is_the_network_that_adds_nothing():
+    """What stands still and is seen in some frame comes back exactly."""
+    fields = {"base_channels": 2, "volume_channels": 1, "fill": "video", "norm": "none"}
+    module = CombCN(composition="residual", **fields)
+    network = Network(module, random_variables(module, 0))
+    alone = inpainting.fill_alone(network)
+    assert alone is not None
+    truth = np.random.default_rng(0).integers(0, 256, (1, 1, 16, 16, 3), np.uint8)
+    truth = np.repeat(truth, 3, axis=1).astype(np.float32) / 127.5 - 1
+    mask = np.zeros((1, 3, 16, 16, 1), np.float32)
+    for number in range(3):
+        mask[0, number, 4 * number : 4 * number + 4] = 1
+    completed = module.apply(alone.variables, truth * (1 - mask), mask).frames
+    np.testing.assert_allclose(completed, truth, atol=1e-6)
+    direct = dataclasses.replace(network, module=CombCN(**fields))
+    assert inpainting.fill_alone(direct) is None
+    assert inpainting.fill_alone(None) is None
 
 
 @pytest.mark.long
@@ -78,6 +100,7 @@ def test_a_run_writes_table_numbers_and_picture(tmp_path, monkeypatch, capsys):
             return iter(frames)
 
     monkeypatch.setattr(inpainting, "inpainter_of", lambda model: Still())
+    monkeypatch.setattr(inpainting, "fill_alone", lambda network: None)
     out = tmp_path / "out"
     arguments = ["--clips", folder, "--output", out, "--frames", 4, "--size", 32]
     assert inpainting.main([str(a) for a in arguments]) == 0, capsys.readouterr().err

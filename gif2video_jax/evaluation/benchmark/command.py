@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from gif2video_jax.datasets.corpus_list import CLIP_SUFFIXES, STILL_SUFFIXES
 from gif2video_jax.errors import InputError
+from gif2video_jax.evaluation import inpainting
 from gif2video_jax.evaluation.benchmark import inbetweens, inputs, report
 from gif2video_jax.evaluation.benchmark.clips import ClipsRow, measure_clips
 from gif2video_jax.evaluation.benchmark.frontier import FrontierRow, measure_model
@@ -30,9 +31,9 @@ from gif2video_jax.evaluation.benchmark.ours import Restorer
 from gif2video_jax.evaluation.benchmark.perceptual import load_lpips
 from gif2video_jax.evaluation.benchmark.scenes import measure_scenes
 from gif2video_jax.evaluation.benchmark.stills import measure_stills
-from gif2video_jax.pretrained import list_models
+from gif2video_jax.pretrained import Model, list_models
 
-PARTS = ("stills", "clips", "flicker", "frontier")
+PARTS = ("stills", "clips", "flicker", "frontier", "inpainting")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Effort:
       frames: of a clip.
       scene_frames: of a made scene.
       frontier_pictures: that a model's gains are the means over.
+      inpainted_frames: of a clip.
     """
 
     pictures: int | None
@@ -52,10 +54,11 @@ class Effort:
     frames: int
     scene_frames: int
     frontier_pictures: int
+    inpainted_frames: int
 
 
-FULL = Effort(None, None, frames=33, scene_frames=8, frontier_pictures=3)
-QUICK = Effort(3, 2, frames=9, scene_frames=4, frontier_pictures=1)
+FULL = Effort(None, None, frames=33, scene_frames=8, frontier_pictures=3, inpainted_frames=24)
+QUICK = Effort(3, 2, frames=9, scene_frames=4, frontier_pictures=1, inpainted_frames=9)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +91,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> report.Results
     if "clips" in options.parts:
         inbetweens.flow_settings()  # says what is missing before an hour has gone by
     stills, clips = _load(options, effort)
-    restorer = Restorer(options.weights or options.model)
+    restorer = Restorer(options.weights or options.model, average=not options.no_average)
     lpips, lpips_note = load_lpips()
     if lpips is None:
         lpips_note = f"not measured: {lpips_note}"
@@ -110,6 +113,9 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> report.Results
     frontier: list[FrontierRow] = []
     if stills and "frontier" in options.parts:
         frontier = _frontier(options, stills[: effort.frontier_pictures], kinds)
+    inpainted: list[inpainting.Row] = []
+    if "inpainting" in options.parts:
+        inpainted = _inpainted(options, effort, restorer.model)
     return report.Results(
         " ".join(["python -m gif2video_jax.evaluation.benchmark", *arguments]),
         restorer.model.card,
@@ -118,20 +124,15 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> report.Results
         clip_rows,
         scene_rows,
         frontier,
+        inpainted,
         time.perf_counter() - begin,
     )
 
 
 def _load(options: argparse.Namespace, effort: Effort) -> tuple[list[Still], list[Clip]]:
     """The pictures and clips that the options name, or the public ones if they name none."""
-    if options.stills is None and options.clips is None:
-        files = inputs.public_files(options.data, _say)
-        still_files = [path for path in files if inputs.is_still(path)]
-        clip_files = [path for path in files if inputs.is_clip(path)]
-    else:
-        still_files = _own(options.stills, STILL_SUFFIXES)
-        clip_files = _own(options.clips, CLIP_SUFFIXES)
-    if not set(options.parts) - {"clips"}:
+    still_files, clip_files = _files(options)
+    if not set(options.parts) - {"clips", "inpainting"}:
         still_files = []
     if "clips" not in options.parts:
         clip_files = []
@@ -148,6 +149,14 @@ def _load(options: argparse.Namespace, effort: Effort) -> tuple[list[Still], lis
                 f"{most}th; expected more than {most}"
             )
     return stills, clips
+
+
+def _files(options: argparse.Namespace) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+    """Of stills and of clips."""
+    if options.stills is None and options.clips is None:
+        files = inputs.public_files(options.data, _say)
+        return [x for x in files if inputs.is_still(x)], [x for x in files if inputs.is_clip(x)]
+    return _own(options.stills, STILL_SUFFIXES), _own(options.clips, CLIP_SUFFIXES)
 
 
 def _own(folder: pathlib.Path | None, suffixes: Sequence[str]) -> list[pathlib.Path]:
@@ -167,10 +176,28 @@ def _frontier(options, stills: Sequence[Still], kinds: Sequence[GifKind]) -> lis
     return rows
 
 
+def _inpainted(options, effort: Effort, model: Model) -> list[inpainting.Row]:
+    """None if there are no clips, or the model fills nothing in."""
+    _, files = _files(options)
+    if not files or model.inpainter is None:
+        _say("inpainting: left out, for want of " + ("clips" if not files else "an inpainter"))
+        return []
+    _say("inpainting")
+    clips = inpainting.middle_squares(
+        files[: effort.clips],
+        size=inpainting.SIZE,
+        num_frames=effort.inpainted_frames,
+        seed=options.seed,
+    )
+    compared = inpainting.methods(model, options.inpainting_baseline)
+    return inpainting.measure(clips, compared, seed=options.seed)[0]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = measuring_parser("gif2video_jax.evaluation.benchmark", __doc__)
     add = parser.add_argument
     add("--stills", type=pathlib.Path, help="a folder of your own pictures instead")
+    add("--no-average", action="store_true", help="restore each frame by itself")
     add("--seed", type=int, default=0, help="chooses which frames of a video are measured")
     add("--quick", action="store_true", help="fewer pictures, frames and settings: a minute")
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure; all")
@@ -184,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep-every", nargs="+", type=_step, default=[2, 4], help="of a clip's frames; 2 and 4")
     add("--long-side", type=int, default=320, help="larger pictures are scaled down to this")
     add("--frames", type=int, help="of a clip; 33, or 9 with --quick")
+    add("--inpainting-baseline", metavar="FILE", help="a 2D network to compare inpainting with")
     return parser
 
 
