@@ -1,8 +1,8 @@
 """Networks are compiled once for a machine: what a process compiled, the next one finds on disk.
 
 JAX's own cache keeps what the compiler made, but each process still traces and lowers its functions
-to look it up, which takes longer than a short GIF. `StoredFunction` keeps whole executables and
-looks them up by what they were made of.
+to look it up, which takes longer than a short GIF. On a CPU, where that counts, `StoredFunction`
+keeps whole executables and looks them up by what they were made of.
 """
 
 import functools
@@ -21,18 +21,23 @@ from jax.experimental import serialize_executable
 
 import gif2video_jax
 
-_FOLDER = "executables"
+_EXECUTABLES = "executables"
 # What a stored function may be made of, beside its own arguments and fields.
 _SOURCES = ("gifs/palette.py", "models", "ops", "restoring")
 
 
-def use_persistent_cache() -> None:
-    """Turns JAX's persistent compilation cache on, unless the user has chosen one already.
+_folder: pathlib.Path | None = None
 
-    The folder is `$XDG_CACHE_HOME/gif2video_jax`, by default `~/.cache/gif2video_jax`. Where it
-    cannot be written nothing is cached, and nothing fails.
+
+def use_persistent_cache() -> None:
+    """Keeps what is compiled for the next process, unless the user has chosen JAX's own cache.
+
+    The folder is `$XDG_CACHE_HOME/gif2video_jax`, by default `~/.cache/gif2video_jax`. On a CPU it
+    holds the executables of `StoredFunction`, elsewhere JAX's persistent compilation cache. Where
+    it cannot be written nothing is kept, and nothing fails.
     """
-    if _cache_folder() is not None:
+    global _folder
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     home = os.environ.get("XDG_CACHE_HOME")
     folder = pathlib.Path(home) if home else pathlib.Path.home() / ".cache"
@@ -43,15 +48,18 @@ def use_persistent_cache() -> None:
         return
     if not os.access(folder, os.W_OK):
         return
+    if jax.default_backend() == "cpu":
+        _folder = folder
+        return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 class StoredFunction:
-    """A compiled function whose executables are kept in the cache's folder, one for each shape.
+    """A compiled function whose executables are kept on disk, one for each shape of arguments.
 
-    Only on a CPU, where starting counts, and only where a cache is on; elsewhere it is `jax.jit`.
+    Where `use_persistent_cache` found no folder for it, it is `jax.jit`.
     """
 
     def __init__(
@@ -74,28 +82,34 @@ class StoredFunction:
 
     def __call__(self, *arguments: Any) -> Any:
         """Calls the function; arguments are arrays, never plain numbers."""
+        if _folder is None:
+            return self._jitted(*arguments)
         leaves, structure = jax.tree.flatten(arguments)
         signature = (structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
-        if signature not in self._ready:
-            self._ready[signature] = self._prepare(arguments, signature)
-        return self._ready[signature](*arguments)
-
-    def _prepare(self, arguments: tuple[Any, ...], signature: Any) -> Callable[..., Any]:
-        cache = _cache_folder()
-        if cache is None or jax.default_backend() != "cpu":
-            return self._jitted
+        if signature in self._ready:
+            return self._ready[signature](*arguments)
         key = "\n".join([self._identity, str(signature), _surroundings()])
-        path = cache / _FOLDER / hashlib.sha256(key.encode()).hexdigest()
+        path = _folder / _EXECUTABLES / hashlib.sha256(key.encode()).hexdigest()
+        result = None
         stored = _load(path)
+        if stored is not None:
+            try:  # some damage shows only when it runs
+                result = jax.block_until_ready(stored(*arguments))
+            except jax.errors.JaxRuntimeError:
+                stored = None
         if stored is None:
-            stored = self._jitted.lower(*arguments).compile()
-            _store(path, stored)
-        return stored
+            stored = self._compile(arguments, path)
+            result = stored(*arguments)
+        self._ready[signature] = stored
+        return result
 
-
-def _cache_folder() -> pathlib.Path | None:
-    folder = jax.config.values["jax_compilation_cache_dir"]
-    return pathlib.Path(folder) if folder else None
+    def _compile(self, arguments: tuple[Any, ...], path: pathlib.Path) -> Callable[..., Any]:
+        if jax.config.values["jax_compilation_cache_dir"] is not None:
+            # What comes out of JAX's cache cannot be written again: parts of it would be missing.
+            return self._jitted
+        compiled = self._jitted.lower(*arguments).compile()
+        _store(path, compiled)
+        return compiled
 
 
 def _load(path: pathlib.Path) -> Callable[..., Any] | None:

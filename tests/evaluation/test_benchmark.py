@@ -17,6 +17,7 @@ from gif2video_jax.evaluation.benchmark import (
     inbetweens,
     inputs,
     perceptual,
+    scenes,
 )
 from gif2video_jax.evaluation.benchmark.ours import Restorer
 from gif2video_jax.evaluation.benchmark.scores import Scores
@@ -49,9 +50,9 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(folders, tiny_model, tmp_path_factory):
-    """Output folder of a run with a model that keeps colours and blends."""
+    """Output folder of a run with a model that keeps colours and blends, frame by frame."""
     output = tmp_path_factory.mktemp("output")
-    arguments = ["--stills", str(folders[0]), "--clips", str(folders[1]), "--quick"]
+    arguments = ["--stills", str(folders[0]), "--clips", str(folders[1]), "--quick", "--no-average"]
     arguments += ["--weights", str(tiny_model), "--output", str(output), "--keep-every", "2"]
     assert command.main(arguments) == 0
     return output
@@ -65,8 +66,11 @@ def test_the_command_writes_tables_json_and_pictures(result):
     assert found["lpips"].startswith("not measured: ") or "AlexNet" in found["lpips"]
     for heading in ("## Stills", "## Clips: frames in between", "## Flicker", "## Speed"):
         assert heading in text
-    for name in ("stills-32-median_cut-none", "strip-pan-32-median_cut-none-2",
-                 "slices-pan-32-median_cut-floyd_steinberg-2"):
+    for name in (
+        "stills-32-median_cut-none",
+        "strip-pan-32-median_cut-none-2",
+        "slices-pan-32-median_cut-floyd_steinberg-2",
+    ):
         assert np.asarray(Image.open(result / f"{name}.png")).std() > 0
 
 
@@ -78,6 +82,17 @@ def test_a_model_that_keeps_colours_scores_as_the_gif_does(result):
         assert row["methods"]["gblur"]["setting"].startswith("gblur=sigma=")
     for row in found["still_scenes"]:
         assert row["gif"] == row["ours"] and row["gif"][0]["level"] > 0
+
+
+def test_averaging_with_neighbours_lowers_flicker(tiny_model):
+    pictures = [inputs.Still(str(top), photograph(top=top)) for top in (0, 60)]
+    kind = gif_kinds.CLIP_KINDS[1]
+    rows = [
+        scenes.measure_scenes(kind, pictures, Restorer(tiny_model, average=average), 5)
+        for average in (False, True)
+    ]
+    gif, alone = rows[0].means
+    assert alone == gif and rows[1].means[1] < 0.7 * gif
 
 
 def test_a_model_that_blends_scores_as_blending_does(result):

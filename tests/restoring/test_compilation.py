@@ -13,12 +13,10 @@ from gif2video_jax.restoring.compilation import StoredFunction, use_persistent_c
 
 
 @pytest.fixture
-def cache(tmp_path):
-    """A cache of the test's own."""
-    before = jax.config.values["jax_compilation_cache_dir"]
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-    yield tmp_path
-    jax.config.update("jax_compilation_cache_dir", before)
+def cache(tmp_path, monkeypatch):
+    """A folder of the test's own."""
+    monkeypatch.setattr(compilation, "_folder", tmp_path)
+    return tmp_path
 
 
 class Traced:
@@ -97,8 +95,8 @@ def test_a_broken_file_is_made_anew(cache, damage):
     assert last.count == 0
 
 
-def test_without_a_cache_nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(compilation, "_cache_folder", lambda: None)
+def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(compilation, "_folder", None)
     check(StoredFunction(Traced(), "double")(*ARGUMENTS))
     assert not list(tmp_path.iterdir())
 
@@ -111,15 +109,30 @@ def test_where_nothing_can_be_written_it_still_works(cache):
         assert function.count == 1
 
 
-def test_the_folder_is_the_users(tmp_path, monkeypatch):
+@pytest.fixture
+def jax_cache(tmp_path):
+    """JAX's own cache, as a user may have chosen it."""
     before = jax.config.values["jax_compilation_cache_dir"]
-    try:
-        jax.config.update("jax_compilation_cache_dir", None)
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        use_persistent_cache()
-        assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "gif2video_jax")
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
-        use_persistent_cache()
-        assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "gif2video_jax")
-    finally:
-        jax.config.update("jax_compilation_cache_dir", before)
+    yield lambda folder: jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_the_folder_is_the_users(tmp_path, monkeypatch, jax_cache):
+    jax_cache(None)
+    monkeypatch.setattr(compilation, "_folder", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    use_persistent_cache()
+    assert compilation._folder == tmp_path / "gif2video_jax"
+    assert jax.config.values["jax_compilation_cache_dir"] is None
+
+
+def test_a_cache_that_the_user_chose_is_left_to_jax(tmp_path, monkeypatch, jax_cache):
+    jax_cache(str(tmp_path / "jax"))
+    monkeypatch.setattr(compilation, "_folder", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    use_persistent_cache()
+    assert compilation._folder is None
+    assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "jax")
+    monkeypatch.setattr(compilation, "_folder", tmp_path)
+    check(StoredFunction(Traced(), "double")(*ARGUMENTS))
+    assert not files(tmp_path)

@@ -23,6 +23,7 @@ Picture = UInt8[np.ndarray, "h w 3"]
 
 NEAREST, BLENDED, FFMPEG, FLOW = "GIF, nearest", "GIF, blended", "minterpolate", "flow on GIF"
 FLOW_ON_OURS, OURS = "flow on ours", "ours"
+ALONE = "each frame alone"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class ClipsRow:
       keep_every: how many frames of the clip there are for one of the GIF.
       clips: from the first frame of the GIF to its last.
       tracks: by method; what the tables call columns.
-      key_scores: of the GIF's own frames: the GIF's and ours.
+      key_scores: of the GIF's own frames: the GIF's, ours, and ours without averaging.
       flickers: of the GIF's frames, ours and the truth's, for each clip.
       gif_bytes: size of each GIF.
       video_bytes: size of each restored MP4.
@@ -118,6 +119,7 @@ def measure_clips(
     keys = [[frame.rgb for frame in frames] for frames, _ in gifs]
     restored = [restorer(frames, keep_every) for frames, _ in gifs]
     clean = [result.frames[::keep_every] for result in restored]
+    alone = [restorer(frames, average=False).frames for frames, _ in gifs]
     race = _Race(truths, keep_every, lpips, quick)
     tracks = {
         NEAREST: race.run({"": inbetweens.nearest}, keys),
@@ -138,7 +140,7 @@ def measure_clips(
                 score_pictures(frames, true, lpips)
                 for frames, true in zip(made, true_keys, strict=True)
             )
-            for name, made in (("GIF", keys), (OURS, clean))
+            for name, made in (("GIF", keys), (ALONE, alone), (OURS, clean))
         },
         flickers=[
             _flickers(true, gif, ours)

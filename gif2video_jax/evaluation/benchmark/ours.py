@@ -48,8 +48,12 @@ class Restored:
 class Restorer:
     """A model with everything that it compiled, for GIF after GIF."""
 
-    def __init__(self, name_or_folder: str | os.PathLike):
+    def __init__(self, name_or_folder: str | os.PathLike, *, average: bool = True):
         """Loads a bundled model by name, or one from a folder.
+
+        Args:
+          name_or_folder: of the model.
+          average: whether frames are averaged with their neighbours, as `restore` does.
 
         Raises:
           InputError: there is no such model, or it has no dequantiser.
@@ -63,16 +67,21 @@ class Restorer:
         self.interpolator = None if interpolator is None else Interpolator(interpolator)
         self._joint = interpolator is not None and interpolator.about.get("mode") == "joint"
         self._averager = (
-            None if self.interpolator is None else Averager(self.interpolator, joint=self._joint)
+            None
+            if self.interpolator is None or not average
+            else Averager(self.interpolator, joint=self._joint)
         )
         self._compiled: set[tuple[int, ...]] = set()
 
-    def __call__(self, frames: Sequence[Frame], multiplier: int = 1) -> Restored:
+    def __call__(
+        self, frames: Sequence[Frame], multiplier: int = 1, *, average: bool = True
+    ) -> Restored:
         """Restores a GIF's frames.
 
         Args:
           frames: of the GIF; all shown equally long.
           multiplier: steps from one to the next; 1 makes no frames in between.
+          average: False restores each frame by itself.
 
         Raises:
           InputError: frames in between are wanted and the model has no interpolator.
@@ -82,18 +91,20 @@ class Restorer:
         stride = max(1, len(frames) // _FRAMES_TO_JUDGE)
         wanted, reason = should_dequantize(frames[::stride][:_FRAMES_TO_JUDGE])
         timeline = Timeline([DELAY_MS] * len(frames), multiplier=multiplier)
-        key = (*frames[0].rgb.shape, multiplier, wanted)
+        key = (*frames[0].rgb.shape, multiplier, wanted, average)
         if key not in self._compiled:
-            list(self._stream(frames[:2], timeline, wanted, multiplier))
+            list(self._stream(frames[:2], timeline, wanted, multiplier, average))
             self._compiled.add(key)
-        stream = self._stream(frames, timeline, wanted, multiplier)
+        stream = self._stream(frames, timeline, wanted, multiplier, average)
         begin = time.perf_counter()
         made = list(stream)
         seconds = time.perf_counter() - begin
         made = made[: (len(frames) - 1) * multiplier + 1]
         return Restored(made, seconds, wanted, "" if wanted else reason, stream.num_cuts)
 
-    def _stream(self, frames, timeline: Timeline, wanted: bool, multiplier: int) -> FrameStream:
+    def _stream(
+        self, frames, timeline: Timeline, wanted: bool, multiplier: int, average: bool
+    ) -> FrameStream:
         return FrameStream(
             frames,
             timeline,
@@ -103,5 +114,5 @@ class Restorer:
             background=(255, 255, 255),
             alpha=False,
             joint=self._joint,
-            averager=self._averager if wanted and multiplier > 1 else None,
+            averager=self._averager if wanted and average else None,
         )

@@ -121,11 +121,13 @@ def each_clip_table(rows: Sequence[ClipsRow]) -> str:
 
 def key_frames_table(rows: Sequence[ClipsRow]) -> str:
     """The GIF's own frames."""
-    header = ["kept", "GIF of", "GIF", "**ours**", "gain"]
+    header = ["kept", "GIF of", "GIF", "ours, each frame alone", "**ours**", "gain"]
     lines = []
     for row in rows:
-        gif, ours = row.key_scores["GIF"], row.key_scores[clip_methods.OURS]
-        cells = [_cell(gif), f"**{_cell(ours)}**", _gain(ours, gif)]
+        gif, alone, ours = (
+            row.key_scores[name] for name in ("GIF", clip_methods.ALONE, clip_methods.OURS)
+        )
+        cells = [_cell(gif), _cell(alone), f"**{_cell(ours)}**", _gain(ours, gif)]
         lines.append([_kept(row), row.kind.title, *cells])
     return table(header, lines)
 
