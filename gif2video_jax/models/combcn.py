@@ -27,17 +27,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from gif2video_jax.models.video_layers import Layer
+from gif2video_jax.models.frame_network import LAST_OF_RATIO, FrameNetwork
+from gif2video_jax.models.volume_network import VolumeNetwork
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
 from gif2video_jax.ops.image import resize_bilinear
 
 NORMS = ("batch", "none")
 FILLS = ("mean", "smooth", "video")
 COMPOSITIONS = ("direct", "residual")
-
-# Of each strided layer of the 2D network: how far its output is scaled down, and which later
-# layer's output is the last of that size.
-_LAST_OF_RATIO = {2: (2, 14), 4: (4, 12)}
 
 
 class Completion(NamedTuple):
@@ -52,160 +49,6 @@ class Completion(NamedTuple):
     frames: Float[Array, "n k h w 3"]
     volume: Float[Array, "n t h2 w2 3"] | None
     small_mask: Float[Array, "n t h2 w2 1"] | None
-
-
-class VolumeNetwork(nn.Module):
-    """The 3DCN: completes all frames of a small video as one volume.
-
-    Attributes:
-      base_channels: of the first layer; 16 in the paper.
-      dilations: of layers 5 to 7.
-      stride_time: strides act in time too (an ablation of the paper).
-      norm: see `Layer`.
-      negative_slope: see `Layer`.
-      residual: see `Layer`.
-      head_scale: of the last layer's initial variance.
-      dtype: see `Layer`.
-    """
-
-    base_channels: int = 16
-    dilations: Sequence[int] = (2, 4, 8)
-    stride_time: bool = False
-    norm: str = "batch"
-    negative_slope: float = 0.0
-    residual: bool = False
-    head_scale: float = 1.0
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "n t h w c"], train: bool = False
-    ) -> Float[Array, "n t h w 3"]:
-        """Completes; h and w are multiples of 4, and t too if time is strided."""
-        base = self.base_channels
-        outputs: list[Any] = [x]
-
-        def layer(number, channels, kernel_size=3, *, stride=1, dilation=1, skip=None):
-            transposed = kernel_size == 4
-            time_stride = stride if self.stride_time else 1
-            keeps = self.residual and not transposed and stride == 1
-            inputs = [outputs[-1]] if skip is None else [outputs[-1], outputs[skip]]
-            outputs.append(
-                Layer(
-                    channels=channels,
-                    kernel_size=kernel_size,
-                    time_kernel=3 if transposed and time_stride == 1 else kernel_size,
-                    stride=stride,
-                    time_stride=time_stride,
-                    dilation=dilation,
-                    transposed=transposed,
-                    norm=self.norm,
-                    negative_slope=self.negative_slope,
-                    residual=self.residual,
-                    scale=0.5 if keeps and inputs[0].shape[-1] == channels else 2.0,
-                    dtype=self.dtype,
-                    name=f"layer_{number}",
-                )(inputs, train)
-            )
-
-        layer(1, base, 5)
-        layer(2, 2 * base, stride=2)
-        layer(3, 4 * base)
-        layer(4, 8 * base, stride=2)
-        for number, dilation in enumerate(self.dilations, start=5):
-            layer(number, 16 * base, dilation=dilation)
-        layer(8, 8 * base)
-        layer(9, 4 * base, 4, stride=2, skip=4)
-        layer(10, 2 * base, skip=3)
-        layer(11, base, 4, stride=2, skip=2)
-        last = Layer(
-            3,
-            3,
-            time_kernel=3,
-            negative_slope=1.0,
-            scale=self.head_scale,
-            dtype=self.dtype,
-            name="layer_12",
-        )
-        return last([outputs[11]]).astype(jnp.float32)
-
-
-class FrameNetwork(nn.Module):
-    """The 2D network: completes each frame by itself.
-
-    Attributes:
-      base_channels: of the first layer; 64 in the paper.
-      dilations: of layers 7 to 10.
-      norm: see `Layer`.
-      negative_slope: see `Layer`.
-      residual: see `Layer`.
-      head_scale: of the last layer's initial variance.
-      dtype: see `Layer`.
-    """
-
-    base_channels: int = 64
-    dilations: Sequence[int] = (2, 4, 8, 16)
-    norm: str = "batch"
-    negative_slope: float = 0.0
-    residual: bool = False
-    head_scale: float = 1.0
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "n t h w c"],
-        guide: Float[Array, "n t h2 w2 3"] | None = None,
-        train: bool = False,
-    ) -> Float[Array, "n t h w 3"]:
-        """Completes; h and w are multiples of 4. `guide` holds the 3DCN's frames, 1/2 or 1/4."""
-        base = self.base_channels
-        outputs: list[Any] = [x]
-        guided = () if guide is None else _LAST_OF_RATIO[x.shape[2] // guide.shape[2]]
-
-        def layer(number, channels, kernel_size=3, *, stride=1, dilation=1, skip=None):
-            keeps = self.residual and stride == 1
-            inputs = [outputs[-1]] if skip is None else [outputs[-1], outputs[skip]]
-            guidance = None
-            if guide is not None and number in guided:
-                name = f"guidance_{1 + guided.index(number)}"
-                guidance = Layer(channels, 3, negative_slope=1.0, dtype=self.dtype, name=name)(
-                    [guide]
-                )
-            outputs.append(
-                Layer(
-                    channels=channels,
-                    kernel_size=kernel_size,
-                    stride=stride,
-                    dilation=dilation,
-                    transposed=kernel_size == 4,
-                    norm=self.norm,
-                    negative_slope=self.negative_slope,
-                    residual=self.residual,
-                    scale=0.5 if keeps and inputs[0].shape[-1] == channels else 2.0,
-                    dtype=self.dtype,
-                    name=f"layer_{number}",
-                )(inputs, train, guidance)
-            )
-
-        layer(1, base, 5)
-        layer(2, 2 * base, stride=2)
-        layer(3, 2 * base)
-        layer(4, 4 * base, stride=2)
-        layer(5, 4 * base)
-        layer(6, 4 * base)
-        for number, dilation in enumerate(self.dilations, start=7):
-            layer(number, 4 * base, dilation=dilation, skip=7 if number == 10 else None)
-        layer(11, 4 * base, skip=6)
-        layer(12, 4 * base, skip=5)
-        layer(13, 2 * base, 4, stride=2, skip=4)
-        layer(14, 2 * base, skip=3)
-        layer(15, base, 4, stride=2, skip=2)
-        layer(16, base // 2, skip=1)
-        last = Layer(
-            3, 3, negative_slope=1.0, scale=self.head_scale, dtype=self.dtype, name="layer_17"
-        )
-        return last([outputs[16]]).astype(jnp.float32)
 
 
 class CombCN(nn.Module):
@@ -256,7 +99,7 @@ class CombCN(nn.Module):
                 raise ValueError(
                     f"{name}: expected one of {', '.join(choices)}, got {getattr(self, name)!r}"
                 )
-        if self.ratio not in _LAST_OF_RATIO:
+        if self.ratio not in LAST_OF_RATIO:
             raise ValueError(f"ratio: expected 2 or 4, got {self.ratio}")
         for name, count in (("dilations", 4), ("volume_dilations", 3)):
             if len(getattr(self, name)) != count or min(getattr(self, name)) < 1:

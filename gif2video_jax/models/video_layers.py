@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from gif2video_jax.ops.convolution import convolve
 
 
 class Layer(nn.Module):
@@ -95,13 +96,12 @@ class Layer(nn.Module):
             images = _enlarge(images, flat)
         else:
             edge = self.dilation * (self.kernel_size - 1) // 2
-            images = jax.lax.conv_general_dilated(
+            images = convolve(
                 images,
                 flat,
-                (self.stride, self.stride),
-                [(edge, edge), (edge, edge)],
-                rhs_dilation=(self.dilation, self.dilation),
-                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                stride=self.stride,
+                dilation=self.dilation,
+                padding=((edge, edge), (edge, edge)),
             )
         terms = images.reshape(n, t, *images.shape[1:3], steps, -1)
         if steps == 1:
@@ -123,10 +123,8 @@ def _enlarge(
     taps = np.array([[3, 1], [2, 0]])  # of the output at 2 y, and of that at 2 y + 1
     blocks = kernel[taps][:, :, taps]  # (row, row tap, column, column tap, c, o)
     blocks = blocks.transpose(1, 3, 4, 0, 2, 5).reshape(2, 2, channels, -1)
-    padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    results = jax.lax.conv_general_dilated(
-        padded, blocks, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    ).reshape(n, h + 1, w + 1, 2, 2, -1)
+    results = convolve(images, blocks, padding=((1, 1), (1, 1)))
+    results = results.reshape(n, h + 1, w + 1, 2, 2, -1)
     rows = jnp.stack([results[:, i : i + h, :, i] for i in range(2)], axis=2)
     both = jnp.stack([rows[:, :, :, i : i + w, i] for i in range(2)], axis=4)
     return both.reshape(n, 2 * h, 2 * w, -1)

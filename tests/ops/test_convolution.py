@@ -8,25 +8,34 @@ import pytest
 from gif2video_jax.ops.convolution import convolve
 
 
-def plain(image, kernel):
-    return jax.lax.conv_general_dilated(
-        image, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+def check_against_plain(image_shape, kernel_shape, dtype, padding="SAME", **options):
+    """Result and gradients of `convolve` are those that XLA derives in float32."""
 
+    def plain(image, kernel):
+        stride, dilation = options.get("stride", 1), options.get("dilation", 1)
+        return jax.lax.conv_general_dilated(
+            image,
+            kernel,
+            (stride, stride),
+            padding,
+            rhs_dilation=(dilation, dilation),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
 
-@pytest.mark.parametrize("size", [(7, 5), (1, 1), (8, 16)])
-@pytest.mark.parametrize("side", [1, 3, 5])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_result_and_gradients_are_the_plain_convolutions(dtype, side, size):
-    keys = jax.random.split(jax.random.key(side), 3)
-    image = jax.random.normal(keys[0], (2, *size, 3), dtype)
-    kernel = jax.random.normal(keys[1], (side, side, 3, 4), dtype)
-    change = jax.random.normal(keys[2], (2, *size, 4), dtype)
-    result, pull = jax.vjp(convolve, image, kernel)
+    def ours(image, kernel):
+        chosen = {} if padding == "SAME" else {"padding": padding}
+        return convolve(image, kernel, **chosen, **options)
+
+    keys = jax.random.split(jax.random.key(kernel_shape[0]), 3)
+    image = jax.random.normal(keys[0], image_shape, dtype)
+    kernel = jax.random.normal(keys[1], kernel_shape, dtype)
+    result, pull = jax.vjp(jax.jit(ours), image, kernel)
     expected, expected_pull = jax.vjp(plain, image.astype(jnp.float32), kernel.astype(jnp.float32))
+    assert result.dtype == image.dtype
+    assert result.shape == expected.shape
+    change = jax.random.normal(keys[2], result.shape, dtype)
     # bfloat16 keeps eight bits of each sum.
     tolerance = {"float32": 1e-5, "bfloat16": 1 / 64}[dtype]
-    assert result.dtype == image.dtype
     for ours, theirs in zip(
         (result, *pull(change)),
         (expected, *expected_pull(change.astype(jnp.float32))),
@@ -36,8 +45,42 @@ def test_result_and_gradients_are_the_plain_convolutions(dtype, side, size):
         assert np.abs(ours - theirs).max() <= tolerance * max(1, np.abs(theirs).max())
 
 
-def test_even_kernels_keep_the_size_too():
-    image = jnp.ones((1, 5, 6, 2), jnp.bfloat16)
-    kernel = jnp.ones((4, 4, 2, 3), jnp.bfloat16)
-    assert convolve(image, kernel).shape == (1, 5, 6, 3)
-    assert jax.grad(lambda x: convolve(x, kernel).sum())(image).shape == image.shape
+@pytest.mark.parametrize("size", [(7, 5), (1, 1)])
+@pytest.mark.parametrize("side", [1, 3, 5])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_result_and_gradients_are_the_plain_convolutions(dtype, side, size):
+    check_against_plain((2, *size, 3), (side, side, 3, 4), dtype)
+
+
+@pytest.mark.parametrize(
+    ("side", "stride", "dilation", "padding"),
+    [
+        (3, 1, 2, (2, 2)),
+        (3, 2, 1, (1, 1)),
+        (5, 2, 1, (2, 2)),
+        (3, 3, 2, (0, 2)),
+        (2, 1, 1, (1, 1)),
+        (2, 2, 1, (0, 0)),
+        (3, 1, 1, (4, 3)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_strides_dilations_and_paddings(dtype, side, stride, dilation, padding):
+    check_against_plain(
+        (2, 9, 6, 3),
+        (side, side, 3, 4),
+        dtype,
+        padding=(padding, padding),
+        stride=stride,
+        dilation=dilation,
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_paddings_may_differ_between_rows_and_columns(dtype):
+    check_against_plain((1, 6, 7, 2), (3, 5, 2, 3), dtype, padding=((0, 1), (3, 2)), stride=2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_even_kernels_keep_the_size_too(dtype):
+    check_against_plain((1, 5, 6, 2), (4, 4, 2, 3), dtype)
