@@ -4,8 +4,7 @@ Commands:
   python -m gif2video_jax.training.train --config=configs/ccdnet1_faces_dither.py \
     --workdir=DIR
 Data:
-  gif_faces/g32_dither, built by
-  `python -m gif2video_jax.datasets.build gif_faces/g32_dither`
+  gif_faces/g32_dither (docs/data.md)
 Hardware and cost:
   60 epochs of 5722 steps of 8 frames, on a GPU; not run by us
   (steps a second on other hardware: benchmarks/training.py).

@@ -5,8 +5,7 @@ Commands:
     --workdir=DIR
   and --config.adversarial.kind=lsgan for LSGAN
 Data:
-  gif_faces/g32_dither, built by
-  `python -m gif2video_jax.datasets.build gif_faces/g32_dither`
+  gif_faces/g32_dither (docs/data.md)
 Hardware and cost:
   30 epochs of 5722 steps of 8 frames, on a GPU; not run by us
   (steps a second on other hardware: benchmarks/training.py).

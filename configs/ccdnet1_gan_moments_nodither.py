@@ -5,8 +5,7 @@ Commands:
     --workdir=DIR \
     --config.initial_checkpoint=WORKDIR_OF_ccdnet1_gan_faces_nodither
 Data:
-  gif_moments/g32_nodither, built by
-  `python -m gif2video_jax.datasets.build gif_moments/g32_nodither`
+  gif_moments/g32_nodither (docs/data.md)
 Hardware and cost:
   30 epochs of 7604 steps of 8 crops, on a GPU; not run by us
   (steps a second on other hardware: benchmarks/training.py).

@@ -3,15 +3,10 @@
 Commands:
   First unroll 2, then, from its end and with the schedule anew, unroll 1:
   python -m gif2video_jax.training.train --config=configs/ccdnet2_faces_dither.py \
-    --workdir=DIR1 \
-    --config.base.workdir=WORKDIR_OF_ccdnet1_faces_dither
-  python -m gif2video_jax.training.train --config=configs/ccdnet2_faces_dither.py \
-    --workdir=DIR2 \
-    --config.base.workdir=WORKDIR_OF_ccdnet1_faces_dither \
-    --config.model.unroll=1 --config.initial_checkpoint=DIR1
+    --workdir=DIR1 --config.base.workdir=WORKDIR_OF_ccdnet1_faces_dither
+  and the same with --workdir=DIR2 --config.model.unroll=1 --config.initial_checkpoint=DIR1
 Data:
-  gif_faces/g32_dither, built by
-  `python -m gif2video_jax.datasets.build gif_faces/g32_dither`
+  gif_faces/g32_dither (docs/data.md)
 Hardware and cost:
   two stages of 60 epochs of 1716 steps of 8 frames, on a GPU; not run by us
   (steps a second on other hardware: benchmarks/training.py).

@@ -3,15 +3,10 @@
 Commands:
   First unroll 2, then, from its end and with the schedule anew, unroll 1:
   python -m gif2video_jax.training.train --config=configs/ccdnet2_faces_nodither.py \
-    --workdir=DIR1 \
-    --config.base.workdir=WORKDIR_OF_ccdnet1_faces_nodither
-  python -m gif2video_jax.training.train --config=configs/ccdnet2_faces_nodither.py \
-    --workdir=DIR2 \
-    --config.base.workdir=WORKDIR_OF_ccdnet1_faces_nodither \
-    --config.model.unroll=1 --config.initial_checkpoint=DIR1
+    --workdir=DIR1 --config.base.workdir=WORKDIR_OF_ccdnet1_faces_nodither
+  and the same with --workdir=DIR2 --config.model.unroll=1 --config.initial_checkpoint=DIR1
 Data:
-  gif_faces/g32_nodither, built by
-  `python -m gif2video_jax.datasets.build gif_faces/g32_nodither`
+  gif_faces/g32_nodither (docs/data.md)
 Hardware and cost:
   two stages of 60 epochs of 1716 steps of 8 frames, on a GPU; not run by us
   (steps a second on other hardware: benchmarks/training.py).

@@ -3,8 +3,7 @@
 Command:
   python -m gif2video_jax.training.train --config=configs/combcn_faces_ratio4.py --workdir=DIR
 Data:
-  gif_faces/g32_nodither, of which only the true frames are used, built by
-  `python -m gif2video_jax.datasets.build gif_faces/g32_nodither`
+  the true frames of gif_faces/g32_nodither (docs/data.md)
 Hardware and cost:
   150,000 steps of 4 clips of 32 frames of 128x128, on a GPU; not run by us
 Expected result:

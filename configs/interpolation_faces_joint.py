@@ -5,8 +5,7 @@ Commands:
     --workdir=DIR \
     --config.base.workdir=WORKDIR_OF_ccdnet1_gan_faces_nodither
 Data:
-  gif_faces/g32_nodither, built by
-  `python -m gif2video_jax.datasets.build gif_faces/g32_nodither`
+  gif_faces/g32_nodither (docs/data.md)
 Hardware and cost:
   800 epochs of 110 steps of 8 clips of 9 frames, on a GPU; not run by us
   (steps a second on other hardware: benchmarks/training.py).

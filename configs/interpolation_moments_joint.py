@@ -6,8 +6,7 @@ Commands:
     --config.base.workdir=WORKDIR_OF_ccdnet1_gan_moments_nodither \
     --config.initial_checkpoint=WORKDIR_OF_interpolation_faces_joint
 Data:
-  gif_moments/g32_nodither, built by
-  `python -m gif2video_jax.datasets.build gif_moments/g32_nodither`
+  gif_moments/g32_nodither (docs/data.md)
 Hardware and cost:
   60 epochs of 7604 steps of 8 clips of 5 frames, on a GPU; not run by us
   (steps a second on other hardware: benchmarks/training.py).
