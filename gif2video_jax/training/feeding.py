@@ -12,10 +12,13 @@ from jax.sharding import NamedSharding, PartitionSpec
 from gif2video_jax.errors import InputError
 from gif2video_jax.training import inputs
 from gif2video_jax.training.interruptions import Decisions
+from gif2video_jax.training.prefetching import prefetch
 
 HostBatch = dict[str, np.ndarray]
 # Task -> what makes its examples from a split, a seed and the fields of `config.data`.
 EXAMPLES: dict[str, Any] = dict(inputs.EXAMPLES)
+# Training batches on the devices, or on their way there, beside the one in use.
+AHEAD = 2
 
 
 def shardings() -> tuple[NamedSharding, NamedSharding]:
@@ -86,14 +89,21 @@ def validation_batches(
 
 
 class Batches:
-    """Training batches that go on when a signal to all our processes ends the data workers."""
+    """Training batches on the devices, made and placed ahead of the steps that use them.
 
-    def __init__(self, config: ml_collections.ConfigDict, *, start: int):
-        """The batches from number `start` on."""
+    What is ahead is no part of a run's state: a batch is a function of its number, so that a run
+    goes on with the number of its step. They go on, too, when a signal to all our processes ends
+    the data workers.
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict, sharding: NamedSharding, *, start: int):
+        """The batches from number `start` on, split over the devices as `sharding` says."""
         self._config = config
-        self._batches = make_batches(config, "train", start=start, num_workers=config.num_workers)
+        self._sharding = sharding
+        host = make_batches(config, "train", start=start, num_workers=config.num_workers)
+        self._batches = prefetch(host, self._put, AHEAD)
 
-    def next(self, step: int, decisions: Decisions) -> HostBatch:
+    def next(self, step: int, decisions: Decisions) -> dict[str, jax.Array]:
         """Batch number `step`.
 
         Raises:
@@ -113,9 +123,13 @@ class Batches:
                 ) from None
         # The other processes still count on us until all agree to stop: make our part here.
         self._batches.close()
-        self._batches = make_batches(self._config, "train", start=step, num_workers=0)
+        host = make_batches(self._config, "train", start=step, num_workers=0)
+        self._batches = (self._put(batch) for batch in host)
         return next(self._batches)
 
     def close(self) -> None:
         """Ends the workers."""
         self._batches.close()
+
+    def _put(self, batch: HostBatch) -> dict[str, jax.Array]:
+        return put(batch, self._sharding)

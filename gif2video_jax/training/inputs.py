@@ -12,16 +12,15 @@ but NumPy, and Grain, which TFDS data sets are read with where it is installed. 
 batches.
 """
 
-import collections
 import functools
 import importlib.util
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import numpy as np
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.training import loader
+from gif2video_jax.training import loader, prefetching
 from gif2video_jax.training.clip_examples import ClipExamples, RealMotionExamples
 from gif2video_jax.training.examples import DequantizationExamples
 from gif2video_jax.training.inpainting_examples import InpaintingExamples
@@ -195,11 +194,11 @@ def _grain_batches(dataset: Any, num_workers: int) -> Generator[HostBatch, None,
 
 def prefetch_to_device(
     batches: Iterable[HostBatch], sharding: Any, size: int = 2
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Yields batches as arrays on the devices, with `size` of them on the way ahead.
 
-    Copies to a device run beside what it computes: while step n runs, the batches n + 1 to
-    n + size are on their way. Closing this closes `batches`.
+    A thread takes and copies them while the devices compute: while step n runs, the batches n + 1
+    to n + size are on their way. Closing this ends the thread and closes `batches`.
 
     Args:
       batches: dictionaries of arrays, this process' part.
@@ -213,19 +212,8 @@ def prefetch_to_device(
 
     if size < 1:
         raise ValueError(f"size: expected at least 1 batch ahead, got {size}")
-    return _prefetched(jax, iter(batches), sharding, size)
 
+    def place(batch: HostBatch) -> dict[str, Any]:
+        return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
-def _prefetched(jax: Any, batches: Iterator[HostBatch], sharding: Any, size: int):
-    waiting: collections.deque[dict[str, Any]] = collections.deque()
-    try:
-        for batch in batches:
-            waiting.append(
-                {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
-            )
-            if len(waiting) > size:
-                yield waiting.popleft()
-        yield from waiting
-    finally:
-        if hasattr(batches, "close"):
-            batches.close()
+    return prefetching.prefetch(batches, place, size)

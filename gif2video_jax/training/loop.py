@@ -77,7 +77,7 @@ class Loop:
             active=jax.process_index() == 0,
             tensorboard=config.get("tensorboard", True),
         )
-        batches = feeding.Batches(config, start=step)
+        batches = feeding.Batches(config, self._by_example, start=step)
         with contextlib.closing(writer), contextlib.closing(batches):
             return self._run(state, step, writer, batches)
 
@@ -98,7 +98,7 @@ class Loop:
         evaluated: dict[str, float] | None = None
         while step < config.num_steps and not decisions.stop(step):
             before = time.monotonic()
-            batch = feeding.put(batches.next(step, decisions), self._by_example)
+            batch = batches.next(step, decisions)
             progress.waited += time.monotonic() - before
             profile.before(step, state)
             state, metrics = self._step(state, batch)

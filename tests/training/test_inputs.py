@@ -1,6 +1,8 @@
 """The input pipeline: engines that agree, exact resuming, shards, prefetching, TFDS by name."""
 
 import itertools
+import threading
+import time
 
 import jax
 import numpy as np
@@ -11,6 +13,7 @@ from gif2video_jax.training import inputs
 from gif2video_jax.training.clip_examples import ClipExamples, RealMotionExamples
 from gif2video_jax.training.examples import DequantizationExamples
 from gif2video_jax.training.interpolation_examples import InterpolationExamples
+from gif2video_jax.training.prefetching import prefetch
 from tests import oracles
 from tests.training.miniature_corpus import write_corpus
 
@@ -164,6 +167,14 @@ class Watched:
         self.closed = True
 
 
+def settle(done, seconds: float = 10.0):
+    """Waits for a thread that is ahead, and a moment in which it could go too far."""
+    until = time.monotonic() + seconds
+    while not done() and time.monotonic() < until:
+        time.sleep(0.001)
+    time.sleep(0.01)
+
+
 def one_device():
     return jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
@@ -175,6 +186,7 @@ def test_prefetching_keeps_order_and_stays_ahead_by_its_size(size):
     for number, batch in enumerate(inputs.prefetch_to_device(watched, one_device(), size), 1):
         assert isinstance(batch["x"], jax.Array) and batch["x"].shape == (2, 3)
         values.append(float(batch["x"][1, 2]))
+        settle(lambda: watched.taken >= min(6, number + size))  # noqa: B023
         assert watched.taken == min(6, number + size)
     assert values == [1, 2, 3, 4, 5, 6] and watched.closed
 
@@ -183,8 +195,38 @@ def test_closing_a_prefetch_closes_the_batches():
     watched = Watched(100)
     prefetched = inputs.prefetch_to_device(watched, one_device())
     next(prefetched)
+    settle(lambda: watched.taken >= 3)
     prefetched.close()
     assert watched.closed and watched.taken == 3
+
+
+def test_a_prefetch_that_nobody_holds_ends():
+    watched = Watched(100)
+    next(inputs.prefetch_to_device(watched, one_device()))
+    assert watched.closed and not any(t.name == "prefetch" for t in threading.enumerate())
+
+
+def test_an_error_ahead_comes_when_its_batch_is_due():
+    batches = inputs.make_batches(Numbers(broken=9), examples_per_batch=4, num_workers=0)
+    prefetched = inputs.prefetch_to_device(batches, one_device(), 5)
+    assert [int(next(prefetched)["row"][0, 0]) for _ in range(2)] == [0, 4]
+    with pytest.raises(InputError, match="cannot read picture 9"):
+        next(prefetched)
+
+
+def test_batches_ahead_do_not_wait_for_who_uses_them():
+    """The third is made while the first is in use, though nobody has asked for it."""
+    made, placed = threading.Event(), []
+
+    def batches():
+        yield from range(2)
+        made.set()
+        yield 2
+
+    found = prefetch(batches(), lambda batch: placed.append(batch) or batch, 2)
+    assert next(found) == 0 and made.wait(10)
+    settle(lambda: len(placed) == 3)
+    assert list(found) == [1, 2] == placed[1:]
 
 
 def test_prefetching_nothing_ahead_is_refused():

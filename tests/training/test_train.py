@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -52,19 +53,29 @@ def finished(tmp_path_factory):
         return workdir, train(toy.get_config(), str(workdir))
 
 
-def sigterm_at_put(monkeypatch, number: int) -> None:
-    """SIGTERM while batch `number` of all that are put on the devices is on its way there.
+def sigterm_at_batch(monkeypatch, number: int) -> None:
+    """SIGTERM while the loop waits for batch `number` of all that it uses.
 
-    The first makes the parameters, then comes one a step, but for those of validation.
+    The first makes the parameters, then comes one a step, but for those of validation. Batches that
+    the loop's thread puts on the devices ahead of time are counted when they are used.
     """
-    original, puts = feeding.put, itertools.count()
+    put, take, uses = feeding.put, feeding.Batches.next, itertools.count()
+
+    def sigterm():
+        if next(uses) == number:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def put_and_sigterm(batch, sharding):
-        if next(puts) == number:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(batch, sharding)
+        if threading.current_thread() is threading.main_thread():
+            sigterm()
+        return put(batch, sharding)
+
+    def take_and_sigterm(batches, step, decisions):
+        sigterm()
+        return take(batches, step, decisions)
 
     monkeypatch.setattr(feeding, "put", put_and_sigterm)
+    monkeypatch.setattr(feeding.Batches, "next", take_and_sigterm)
 
 
 def test_a_run_leaves_metrics_its_config_pictures_and_a_checkpoint(finished):
@@ -103,13 +114,13 @@ def test_a_checkpoint_holds_what_a_task_adds(finished):
         np.testing.assert_allclose(stored[f"extra/{name}"], array, rtol=1e-6)
 
 
-@pytest.mark.parametrize("put", [3, 6])
-def test_a_resumed_run_is_bit_for_bit_one_never_stopped(finished, tmp_path, monkeypatch, put):
+@pytest.mark.parametrize("number", [3, 6])
+def test_a_resumed_run_is_bit_for_bit_one_never_stopped(finished, tmp_path, monkeypatch, number):
     """SIGTERM in the middle of a step; then the same command again."""
     whole, results = finished
     config = toy.get_config()
     with monkeypatch.context() as patched:
-        sigterm_at_put(patched, put)
+        sigterm_at_batch(patched, number)
         train(config, str(tmp_path))
     stopped = steps_saved(tmp_path)[-1]
     assert 1 < stopped < 8
@@ -119,7 +130,7 @@ def test_a_resumed_run_is_bit_for_bit_one_never_stopped(finished, tmp_path, monk
 
 
 def test_a_signal_before_the_first_step_ends_the_run_with_nothing_saved(tmp_path, monkeypatch):
-    sigterm_at_put(monkeypatch, 0)
+    sigterm_at_batch(monkeypatch, 0)
     assert train(toy.get_config(), str(tmp_path)) == {}
     assert steps_saved(tmp_path) == [] and rows(tmp_path) == []
 
