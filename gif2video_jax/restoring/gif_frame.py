@@ -1,5 +1,6 @@
 """A GIF frame that is cleaned when it is first needed."""
 
+import concurrent.futures
 from collections.abc import Callable
 
 import numpy as np
@@ -37,12 +38,20 @@ class GifFrame:
         self._frame = frame
         self._make = clean
         self._clean: Picture | None = None
+        self._started: concurrent.futures.Future[Picture] | None = None
+
+    def start(self, worker: concurrent.futures.Executor) -> None:
+        """Has a worker clean it, so that it is there when it is needed."""
+        self._started = worker.submit(self._make, self._frame, self.gif)
 
     @property
     def clean(self) -> Picture:
         """The clean frame, RGB or RGBA."""
         if self._clean is None:
-            self._clean = self._make(self._frame, self.gif)
+            if self._started is None:
+                self._clean = self._make(self._frame, self.gif)
+            else:
+                self._clean = self._started.result()
         return self._clean
 
     def flows_to(self, other: object) -> PairFlows | None:

@@ -4,11 +4,14 @@
       -> averaged with their neighbours (Averager) -> pairs -> frames at exact times (Interpolator)
 
 At most three GIF frames are held at a time: the one shown, the next, and in a loop the first; and
-with an inpainter or an averager those of its window.
+with an inpainter or an averager those of its window. The network cleans one frame while the motion
+of those before is found: two threads use two cores better than one after the other.
 """
 
 import collections
+import concurrent.futures
 import functools
+import threading
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -17,7 +20,7 @@ from jaxtyping import UInt8
 from gif2video_jax.gifs.reader import Frame
 from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.gifs.timeline import Sample, Timeline
-from gif2video_jax.restoring.averaging import AveragedFrame, Averager
+from gif2video_jax.restoring.averaging import REACH, AveragedFrame, Averager
 from gif2video_jax.restoring.dequantize import Dequantizer
 from gif2video_jax.restoring.gif_frame import GifFrame
 from gif2video_jax.restoring.holes import Mask
@@ -76,6 +79,7 @@ class FrameStream:
         self._inpainter = inpainter
         self._holes = holes
         self._averager = averager
+        self._cleaning = threading.Lock()  # the dequantiser builds on the frame before
         self.num_cuts = 0
 
     def restart(self, frames: Iterable[Frame]) -> None:
@@ -106,8 +110,7 @@ class FrameStream:
 
     def _gif_frames(self) -> Iterator[GifFrame]:
         if self._inpainter is None:
-            for frame in self._frames:
-                yield GifFrame(frame, self._flatten(frame), self._clean)
+            yield from self._cleaned_ahead()
             return
         waiting: collections.deque[tuple[Frame, np.ndarray]] = collections.deque()
 
@@ -120,6 +123,35 @@ class FrameStream:
         for filled in self._inpainter.fill(clean_frames(), self._holes):
             frame, gif = waiting.popleft()
             yield GifFrame(frame, gif, functools.partial(_given, filled))
+
+    def _cleaned_ahead(self) -> Iterator[GifFrame]:
+        """The GIF's frames; while one is used the next is cleaned already, if it will be needed."""
+        frames = (GifFrame(frame, self._flatten(frame), self._clean) for frame in self._frames)
+        if self._dequantizer is None:
+            yield from frames
+            return
+        needed = self._frames_needed()
+        waiting: GifFrame | None = None
+        with concurrent.futures.ThreadPoolExecutor(1, "dequantize") as worker:
+            try:
+                for index, frame in enumerate(frames):
+                    if index in needed:
+                        frame.start(worker)
+                    if waiting is not None:
+                        yield waiting
+                    waiting = frame
+                if waiting is not None:
+                    yield waiting
+            except BaseException:  # nobody wants what was started any more
+                worker.shutdown(cancel_futures=True)
+                raise
+
+    def _frames_needed(self) -> range:
+        """Which frames of the GIF the output shows, or needs for those that it shows."""
+        timeline = self._timeline
+        shown = [i for i in range(timeline.num_intervals) if timeline.samples(i)]
+        around = 1 + (REACH if self._averager is not None else 0)
+        return range(shown[0] - around, shown[-1] + around + 1) if shown else range(0)
 
     def _interval(self, interval: int, shown: _Shown, following: _Shown):
         """The output frames while the GIF shows one frame and moves on to the next."""
@@ -150,7 +182,11 @@ class FrameStream:
         return np.where(frame.alpha[..., None], frame.rgb, self._background)
 
     def _clean(self, frame: Frame, gif: UInt8[np.ndarray, "h w 3"]) -> Picture:
-        colors = gif if self._dequantizer is None else self._dequantizer(frame, gif)
+        if self._dequantizer is None:
+            colors = gif
+        else:
+            with self._cleaning:
+                colors = self._dequantizer(frame, gif)
         if not self._alpha:
             # What lies beside the picture is the background as it is, not the network's guess.
             if frame.alpha is None or self._dequantizer is None:

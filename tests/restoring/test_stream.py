@@ -1,6 +1,7 @@
 """Which pictures come out, in which order, at which time; the tiny model blends, so that the
 arithmetic of each frame is known."""
 
+import threading
 from fractions import Fraction
 
 import numpy as np
@@ -181,3 +182,46 @@ def test_opaque_frames_among_transparent_ones_are_opaque(interpolator):
     _, frames = stream(gif, interpolator, alpha=True, multiplier=2)
     assert [frame[0, 1, 3] for frame in frames][::2] == [0, 255]
     assert abs(int(frames[1][0, 1, 3]) - 127) <= 1
+
+
+class Slow:
+    """A dequantiser that notes which frames it got, and by which threads."""
+
+    def __init__(self, fails_at=None):
+        self.seen = []
+        self.threads = set()
+        self._fails_at = fails_at
+
+    def __call__(self, frame, rgb=None):
+        if self._fails_at == len(self.seen):
+            raise ValueError("no such luck")
+        self.seen.append(int(rgb[0, 0, 0]))
+        self.threads.add(threading.current_thread().name)
+        return rgb
+
+
+def test_each_frame_is_cleaned_once_in_order_by_the_second_thread(
+    interpolator, without_shape_checks
+):
+    gif = make([flat(level) for level in (0, 10, 20, 30, 40)])
+    cleaner = Slow()
+    _, frames = stream(gif, interpolator, multiplier=2, dequantizer=cleaner)
+    near(levels(frames)[::2], [0, 40, 80, 120, 160])
+    assert cleaner.seen == [0, 40, 80, 120, 160]
+    assert all(name.startswith("dequantize") for name in cleaner.threads)
+
+
+def test_frames_that_nobody_needs_are_not_cleaned(interpolator, without_shape_checks):
+    gif = make([flat(level) for level in range(0, 60, 6)])
+    cleaner = Slow()
+    start = Fraction(4, 10)
+    stream(gif, interpolator, multiplier=2, dequantizer=cleaner, start=start, end=start * 3 / 2)
+    # Shown are frames 4 and 5; 6 is what 5 moves to, 3 may be read ahead.
+    assert set(cleaner.seen) <= {24 * i for i in (3, 4, 5, 6)} and 24 * 4 in cleaner.seen
+
+
+def test_an_error_of_the_second_thread_arrives(interpolator, without_shape_checks):
+    gif = make([flat(level) for level in (0, 10, 20, 30)])
+    with pytest.raises(ValueError, match="no such luck"):
+        stream(gif, interpolator, multiplier=2, dequantizer=Slow(fails_at=2))
+    assert not any(thread.name.startswith("dequantize") for thread in threading.enumerate())
