@@ -97,12 +97,12 @@ def _kernel_gradient(image, kernel, stride, dilation, padding, change: Array) ->
         [(0, 0, 0), *((before, after, 0) for before, after in padding), (0, 0, 0)],
     )
     spread = [(size - 1) * stride + 1 for size in change.shape[1:3]]
-    seen = [
+    taps = [
         padded[:, i : i + spread[0] : stride, j : j + spread[1] : stride]
         for i in range(0, rows * dilation, dilation)
         for j in range(0, columns * dilation, dilation)
     ]
-    seen = jnp.concatenate(seen, axis=-1).reshape(-1, rows * columns * channels)
+    seen = jnp.concatenate(taps, axis=-1).reshape(-1, rows * columns * channels)
     product = jnp.einsum("pc,po->co", seen, change.reshape(-1, out))
     return product.reshape(kernel.shape)
 
