@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.pretrained import save_network
@@ -29,12 +31,21 @@ def export(config_path: str, workdir: str, output: str, *, dtype: str, about: di
     save_network(
         output,
         trained.kind,
-        trained.fields,
+        without_dtype(trained.fields),
         trained.variables,
         dtype=dtype,
         about={"steps": trained.step, **about},
     )
     return trained.step
+
+
+def without_dtype(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's fields without the type it was trained in: weights serve in float32 anywhere."""
+    return {
+        name: without_dtype(value) if isinstance(value, Mapping) else value
+        for name, value in fields.items()
+        if name != "dtype"
+    }
 
 
 def main() -> None:

@@ -92,6 +92,7 @@ def test_a_refined_network_is_exported_whole(base_run, tmp_path):
     assert export(str(config), str(tmp_path), output, dtype="float32", about={}) == 5
     network = load_network(output)
     assert network.kind == "ccdnet"
+    assert "dtype" in task.config.model.unet and "dtype" not in network.fields["unet"]
     assert_same(network.variables["params"]["base"], variables["params"])
     assert_same(network.variables["params"]["second"], state.average["second"])
 
