@@ -7,9 +7,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gif2video_jax.gifs.dither_network import MIN_SIDE
+from gif2video_jax.gifs.dither_planes import NUM_PLANES
 from gif2video_jax.models.ccdnet import CCDNet, CCDNet1
 from gif2video_jax.models.combcn import CombCN
 from gif2video_jax.models.discriminator import Discriminator
+from gif2video_jax.models.dither_classifier import DitherClassifier
 from gif2video_jax.models.superslomo import SuperSlomo
 from gif2video_jax.models.unet import UNet
 
@@ -19,6 +22,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "superslomo": SuperSlomo,
     "discriminator": Discriminator,
     "combcn": CombCN,
+    "dither_classifier": DitherClassifier,
 }
 
 
@@ -78,6 +82,8 @@ def _smallest_inputs(module: nn.Module) -> tuple[jax.ShapeDtypeStruct, ...]:
     if isinstance(module, CombCN):
         video = (1, module.time_multiple, module.multiple, module.multiple)
         return (_array(*video, 3), _array(*video, 1))
+    if isinstance(module, DitherClassifier):
+        return (_array(1, MIN_SIDE, MIN_SIDE, NUM_PLANES, dtype=jnp.int8),)
     if not isinstance(module, CCDNet1 | CCDNet | SuperSlomo):
         raise ValueError(f"module: expected one of {', '.join(MODELS)}, got {module}")
     size = UNet(out_channels=3, **module.unet).multiple

@@ -22,6 +22,7 @@ import numpy as np
 from gif2video_jax.errors import InputError
 from gif2video_jax.training import loader, prefetching
 from gif2video_jax.training.clip_examples import ClipExamples, RealMotionExamples
+from gif2video_jax.training.dither_examples import DitherExamples
 from gif2video_jax.training.examples import DequantizationExamples
 from gif2video_jax.training.inpainting_examples import InpaintingExamples
 from gif2video_jax.training.interpolation_examples import InterpolationExamples
@@ -36,6 +37,7 @@ _MAKERS: dict[tuple[str, str], Any] = {
     ("interpolation", "real"): RealMotionExamples,
     ("clip_interpolation", ""): ClipExamples,
     ("inpainting", ""): InpaintingExamples,
+    ("dither_classification", ""): DitherExamples,
 }
 # As many as a run will ever see, and few enough that Grain can count the examples too.
 _NUM_BATCHES = 1 << 40

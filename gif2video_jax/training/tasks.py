@@ -7,6 +7,7 @@ import ml_collections
 from gif2video_jax.training.clip_interpolation_task import ClipInterpolationTask
 from gif2video_jax.training.config_check import check_config
 from gif2video_jax.training.dequantization_task import DequantizationTask
+from gif2video_jax.training.dither_task import DitherTask
 from gif2video_jax.training.inpainting_task import InpaintingTask
 from gif2video_jax.training.interpolation_task import InterpolationTask
 from gif2video_jax.training.refinement_task import RefinementTask
@@ -18,6 +19,7 @@ TASKS: dict[str, Any] = {
     "interpolation": InterpolationTask,
     "clip_interpolation": ClipInterpolationTask,
     "inpainting": InpaintingTask,
+    "dither_classification": DitherTask,
 }
 
 

@@ -21,6 +21,7 @@ KIND_OF_TASK = {
     "interpolation": "superslomo",
     "clip_interpolation": "superslomo",
     "inpainting": "combcn",
+    "dither_classification": "dither_classifier",
 }
 
 # Parameters of the network that each config trains. A config without a line here fails.
@@ -28,6 +29,7 @@ CONFIG_PARAMETERS = {
     "ccdnet1_faces_dither": 14_789_059,
     "ccdnet1_faces_nodither": 14_789_059,
     "ccdnet1_gan_faces_dither": 14_789_059,
+    "ccdnet1_gan_faces_dither_nodither": 14_789_059,
     "ccdnet1_gan_faces_nodither": 14_789_059,
     "ccdnet1_gan_moments_nodither": 14_789_059,
     "ccdnet2_faces_dither": 29_579_846,
@@ -43,6 +45,7 @@ CONFIG_PARAMETERS = {
     "combcn_faces_scratch": 15_223_734,
     "combcn_faces_stride_time": 15_502_262,
     "default_dequantizer": 2_410_508,
+    "default_dither_classifier": 13_788,
     "default_interpolator": 1_946_855,
     "interpolation_faces_joint": 39_601_831,
     "interpolation_faces_sequential": 39_601_831,

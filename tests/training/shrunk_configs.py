@@ -30,7 +30,10 @@ def names() -> list[str]:
 def shrunk(name: str) -> ml_collections.ConfigDict:
     """A shipped config of two stages with few channels, whose rate stays as it starts."""
     config = shipped(name)
-    _shrink_unet(config.model.unet)
+    if config.task == "dither_classification":
+        config.model.channels, config.model.hidden = (6, 6, 8), 8
+    else:
+        _shrink_unet(config.model.unet)
     if "base" in config and "fields" in config.base:
         _shrink_unet(config.base.fields.unet)
     if "adversarial" in config:
@@ -116,6 +119,10 @@ def batch_of(task: str, num: int = 2, side: int = SIDE) -> dict[str, np.ndarray]
         truth = smooth(rng, num, side, side, 3)
         geometry = rng.uniform(-0.1, 0.1, (num, 256, 12)).astype(np.float32)
         return {"truth": truth, **gif_of(truth), "geometry": geometry}
+    if task == "dither_classification":
+        noise = rng.integers(-127, 128, (num, side, side, 15), np.int8)
+        planes = noise // (1 + 3 * np.arange(num, dtype=np.int8)[:, None, None, None])
+        return {"planes": planes, "kind": np.arange(num, dtype=np.int32) % 3}
     picture = smooth(rng, num, side + 8, side + 8, 3)
     clip = np.stack([picture[:, i : i + side, i : i + side] for i in (0, 2, 4)], axis=1)
     times = np.full((num, 1), 0.5, np.float32)
