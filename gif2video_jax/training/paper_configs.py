@@ -39,12 +39,12 @@ FLOW_UNET = {
 }
 
 
-def ccdnet1(data: str, *, dither: bool, gan: bool) -> ml_collections.ConfigDict:
+def ccdnet1(data: str, *, dither: bool | tuple[bool, ...], gan: bool) -> ml_collections.ConfigDict:
     """CCDNet-1.
 
     Args:
       data: "faces" or "moments".
-      dither: whether the GIFs are dithered.
+      dither: whether the GIFs are dithered; (True, False) for both kinds together.
       gan: with a discriminator.
     """
     epoch = steps_per_epoch(data, 0.1)
@@ -185,10 +185,11 @@ def _colour_optimizer(gan: bool, epoch: int) -> dict[str, Any]:
     }
 
 
-def _frames(data: str, dither: bool) -> dict[str, Any]:
+def _frames(data: str, dither: bool | tuple[bool, ...]) -> dict[str, Any]:
     """Faces as they are; of each video of moments one random frame, cropped and mirrored."""
+    kinds = dither if isinstance(dither, tuple) else (dither,)
     return {
-        "source": f"tfds:gif_{data}/g32_{_KINDS[dither]}",
+        "source": f"tfds:gif_{data}/" + "+".join(f"g32_{_KINDS[kind]}" for kind in kinds),
         "examples_per_batch": BATCH,
         "patch_size": PATCH,
         "patches_per_frame": 1,

@@ -3,6 +3,7 @@
     packed:corpus.zip            made by `python -m gif2video_jax.datasets.open_corpus pack`
     folder:my_pictures           any folder of pictures and videos, or a fetched open corpus
     tfds:gif_faces/g32_dither    built by `python -m gif2video_jax.datasets.build`
+    tfds:gif_faces/g32_dither+g32_nodither      several configurations of it as one
 
 A path alone is a packed corpus. Packed corpora need Pillow and NumPy, folders PyAV too, and only
 TFDS sources need TFDS (not TensorFlow), which is imported when one is opened.
@@ -21,6 +22,7 @@ from PIL import Image
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.training.corpus import Item, PackedCorpus, Source
+from gif2video_jax.training.joined_source import JoinedSource
 
 SCHEMES = ("packed", "folder", "tfds")
 
@@ -37,7 +39,8 @@ def open_source(name: str, *, split: str, kind: str) -> Source:
     """Opens a source by its name, see the head of this file.
 
     Args:
-      name: "packed:FILE", "folder:DIR", "tfds:NAME/CONFIG" or the path of a packed corpus.
+      name: "packed:FILE", "folder:DIR", "tfds:NAME/CONFIG", "tfds:NAME/CONFIG+CONFIG" or the path
+        of a packed corpus.
       split: "train" or "validation"; what else the source has.
       kind: "still" or "clip". Each video of a TFDS data set is a clip, and each a source of stills
         as well.
@@ -58,7 +61,11 @@ def open_source(name: str, *, split: str, kind: str) -> Source:
         return PackedCorpus(rest, split=split, kind=kind)
     if scheme == "folder":
         return FolderSource(rest, split=split, kind=kind)
-    return TfdsSource(rest, split=split, kind=kind)
+    if "+" not in rest:
+        return TfdsSource(rest, split=split, kind=kind)
+    data_set, _, configs = rest.partition("/")
+    names = [f"{data_set}/{config}" for config in configs.split("+")]
+    return JoinedSource([TfdsSource(one, split=split, kind=kind) for one in names])
 
 
 class FolderSource(Source):

@@ -10,6 +10,7 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.media import open_video, open_writer
 from gif2video_jax.training import sources
 from gif2video_jax.training.corpus import PackedCorpus
+from gif2video_jax.training.joined_source import JoinedSource
 from gif2video_jax.training.sources import FolderSource, open_source
 from tests.training.miniature_corpus import smooth_picture, write_corpus
 
@@ -121,3 +122,37 @@ def test_stored_gifs_are_refused_where_there_are_none(folder):
     source = open_source(f"folder:{folder}", split="train", kind="still")
     with pytest.raises(InputError, match="stores no GIFs"):
         source.gif_frames(source.items[0], range(1))
+
+
+def test_joined_sources_give_what_each_of_them_gives(tmp_path):
+    paths = [
+        write_corpus(tmp_path / f"{name}.zip", size=(40, 50 + i)) for i, name in enumerate("ab")
+    ]
+    parts = [PackedCorpus(path, split="train", kind="still") for path in paths]
+    joined = pickle.loads(pickle.dumps(JoinedSource(parts)))
+    assert len(joined.items) == sum(len(part.items) for part in parts) and not joined.has_gifs
+    wanted = [part.frames(item, range(1)) for part in parts for item in part.items]
+    for item, frames in zip(joined.items, wanted, strict=True):
+        np.testing.assert_array_equal(joined.frames(item, range(1)), frames)
+        np.testing.assert_array_equal(joined.frame(item), frames[0])
+    widths = {joined.frame(joined.random_item(np.random.default_rng(i))).shape[1] for i in range(9)}
+    assert widths == {frames.shape[2] for frames in wanted}
+    with pytest.raises(InputError, match="a.zip: stores no GIFs"):
+        joined.gif_frames(joined.items[0], range(1))
+
+
+def test_configurations_of_a_data_set_are_joined_by_name(monkeypatch, tmp_path):
+    corpus = write_corpus(tmp_path / "corpus.zip")
+    opened = []
+
+    def opens(name, *, split, kind):
+        opened.append(name)
+        return PackedCorpus(corpus, split=split, kind=kind)
+
+    monkeypatch.setattr(sources, "TfdsSource", opens)
+    source = open_source("tfds:gif_faces/g32_dither+g32_nodither", split="train", kind="still")
+    assert opened == ["gif_faces/g32_dither", "gif_faces/g32_nodither"]
+    assert isinstance(source, JoinedSource)
+    assert not isinstance(
+        open_source("tfds:gif_faces/g32_dither", split="train", kind="still"), JoinedSource
+    )
