@@ -54,8 +54,8 @@ class Format:
 FORMATS = {
     item.name: item
     for item in (
-        Format("mp4", (".mp4", ".m4v"), alpha=False, max_crf=51, default_crf=18, max_side=16384),
-        Format("mkv", (".mkv",), streams=True, max_crf=51, default_crf=18, max_side=16384),
+        Format("mp4", (".mp4", ".m4v"), alpha=False, max_crf=51, default_crf=14, max_side=16384),
+        Format("mkv", (".mkv",), streams=True, max_crf=51, default_crf=14, max_side=16384),
         Format("webm", (".webm",), streams=True, max_crf=63, default_crf=20, max_side=16384),
         Format("webp", (".webp",), max_crf=100, default_crf=10, max_side=16383),
         Format("png", (".png", ".apng")),

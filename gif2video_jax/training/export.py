@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -25,8 +26,11 @@ def export(config_path: str, workdir: str, output: str, *, dtype: str, about: di
       The step of the checkpoint.
 
     Raises:
-      InputError: if the directory holds no checkpoint.
+      InputError: if the directory holds no checkpoint, or the output's folder isn't there.
     """
+    folder = os.path.dirname(os.path.abspath(output))
+    if not os.path.isdir(folder):
+        raise InputError(f"{output}: no folder {folder}; make it first")
     trained = load_trained(workdir, load_config(config_path))
     save_network(
         output,

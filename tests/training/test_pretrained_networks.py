@@ -90,6 +90,8 @@ def test_a_refined_network_is_exported_whole(base_run, tmp_path):
     )
     output = str(tmp_path / "net.safetensors")
     assert export(str(config), str(tmp_path), output, dtype="float32", about={}) == 5
+    with pytest.raises(InputError, match="no folder .*; make it first"):
+        export(str(config), str(tmp_path), f"{tmp_path}/no/net", dtype="float32", about={})
     network = load_network(output)
     assert network.kind == "ccdnet"
     assert "dtype" in task.config.model.unet and "dtype" not in network.fields["unet"]
