@@ -113,6 +113,7 @@ class ClipInterpolationTask(GeneratorTask):
 
     def load_pretrained(self, state: TrainState) -> TrainState:
         """See `Task`: the frozen colour network."""
+        state = super().load_pretrained(state)
         if not self.base:
             if self.config.base.weights or self.config.base.workdir:
                 raise InputError("config.base: names a network, but kind is ''; say which kind")

@@ -20,6 +20,7 @@ TASK_FIELDS = {
     "ema_decay": True,
     "adversarial": False,
     "accumulate_steps": False,
+    "lpips_weights": False,
 }
 LOOP_FIELDS = {
     "seed": True,

@@ -18,6 +18,7 @@ import optax
 from jaxtyping import Array, Bool, Float
 
 from gif2video_jax.models.build import build_model
+from gif2video_jax.training import lpips
 from gif2video_jax.training.accumulation import accumulate
 from gif2video_jax.training.adversarial import (
     GENERATOR_STEPS_ABOVE,
@@ -27,6 +28,7 @@ from gif2video_jax.training.adversarial import (
 )
 from gif2video_jax.training.metrics import mean_psnr
 from gif2video_jax.training.optimizers import make_optimizer
+from gif2video_jax.training.pretrained_networks import placed_like
 from gif2video_jax.training.state import TrainState, update_average
 from gif2video_jax.training.task import Batch, Metrics
 
@@ -44,7 +46,8 @@ class GeneratorTask:
 
     Attributes:
       model_kind: of `models.build.MODELS`.
-      terms_available: names that `config.losses` may have.
+      terms_available: names that `config.losses` may have; "lpips" comes to those where the task
+        says its `pairs`.
       own_fields: of the config, which other tasks do not have, see `config_check`.
     """
 
@@ -53,7 +56,11 @@ class GeneratorTask:
     own_fields: ClassVar[dict[str, bool]] = {}
 
     def __init__(self, config: ml_collections.ConfigDict):
-        """Builds network, optimiser and discriminator from a config that has been checked."""
+        """Builds network, optimiser and discriminator from a config that has been checked.
+
+        Raises:
+          ValueError: if it wants LPIPS and names no file.
+        """
         self.config = config
         self.model = build_model(self.model_kind, config.model)
         self.optimizer = make_optimizer(config.optimizer, config.num_steps)
@@ -62,6 +69,15 @@ class GeneratorTask:
         if settings is not None and settings.kind != "none":
             dtype = config.model.unet.get("dtype")
             self.adversary = Adversary(settings, self.optimizer, dtype and jnp.dtype(dtype))
+        self.perceptual = bool(config.losses.get("lpips", 0.0))
+        if self.perceptual and not config.get("lpips_weights", ""):
+            raise ValueError("losses.lpips: needs lpips_weights, a file, see training/lpips.py")
+
+    @classmethod
+    def losses_available(cls) -> tuple[str, ...]:
+        """The names that `config.losses` may have."""
+        shows_images = cls.pairs is not GeneratorTask.pairs
+        return (*cls.terms_available, *(("lpips",) if shows_images else ()))
 
     # What subclasses say.
 
@@ -104,6 +120,9 @@ class GeneratorTask:
             fake, _ = self.pairs(result, batch)
             extra["adversary"], theirs = self.adversary.init(adversary_key, fake)
             optimizer_state = {"generator": optimizer_state, "discriminator": theirs}
+        if self.perceptual:
+            shapes = lpips.weight_shapes()
+            extra["lpips"] = {name: jnp.zeros(shape) for name, shape in shapes.items()}
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             params=params,
@@ -114,8 +133,12 @@ class GeneratorTask:
         )
 
     def load_pretrained(self, state: TrainState) -> TrainState:
-        """See `Task`."""
-        return state
+        """See `Task`: the frozen network of LPIPS. Who overrides this, calls this."""
+        if not self.perceptual:
+            return state
+        weights = lpips.load_weights(self.config.lpips_weights)
+        placed = placed_like(weights, state.extra["lpips"])
+        return state.replace(extra={**state.extra, "lpips": placed})
 
     def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """See `Task`."""
@@ -165,6 +188,12 @@ class GeneratorTask:
         """See `Task`."""
         return {"params": state.average, **state.model_state}
 
+    def _lpips(self, result: Any, batch: Batch, weights: Any) -> Float[Array, ""]:
+        """The mean over the images that a discriminator would see."""
+        fake, real = self.pairs(result, batch)
+        weights = jax.lax.stop_gradient(weights)
+        return jnp.mean(lpips.lpips(weights, fake["image"], real["image"]))
+
     def _generator_step(
         self, state: TrainState, batch: Batch, allowed: Any = None
     ) -> tuple[TrainState, Metrics]:
@@ -174,6 +203,8 @@ class GeneratorTask:
             def loss_of(params):
                 result, after = self.generate(params, model_state, state.extra, part, train=True)
                 terms = self.terms(result, part)
+                if self.perceptual:
+                    terms = {**terms, "lpips": self._lpips(result, part, state.extra["lpips"])}
                 weights = self.config.losses
                 loss: Any = sum(weights[name] * terms[name] for name in weights if weights[name])
                 if self.adversary:

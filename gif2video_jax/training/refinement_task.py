@@ -48,6 +48,7 @@ class RefinementTask(GeneratorTask):
 
     def load_pretrained(self, state: TrainState) -> TrainState:
         """See `Task`: the base."""
+        state = super().load_pretrained(state)
         fields = {"unet": self.config.model.unet.to_dict()}
         loaded = load_base(self.config.base, "ccdnet1", fields)
         placed = placed_like(loaded, state.extra[_FROZEN])

@@ -33,6 +33,6 @@ def make_task(config: ml_collections.ConfigDict) -> Task:
     name = config.get("task")
     if name not in TASKS:
         raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {name!r}")
-    if hasattr(TASKS[name], "terms_available"):  # a task from elsewhere checks its own
-        check_config(config, TASKS[name].terms_available, TASKS[name].own_fields)
+    if hasattr(TASKS[name], "losses_available"):  # a task from elsewhere checks its own
+        check_config(config, TASKS[name].losses_available(), TASKS[name].own_fields)
     return TASKS[name](config)

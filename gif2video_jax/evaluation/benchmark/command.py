@@ -92,7 +92,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> report.Results
         inbetweens.flow_settings()  # says what is missing before an hour has gone by
     stills, clips = _load(options, effort)
     restorer = Restorer(options.weights or options.model, average=not options.no_average)
-    lpips, lpips_note = load_lpips()
+    lpips, lpips_note = load_lpips(options.lpips_weights)
     if lpips is None:
         lpips_note = f"not measured: {lpips_note}"
     kinds = options.kinds or list(STILL_KINDS)
@@ -211,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep-every", nargs="+", type=_step, default=[2, 4], help="of a clip's frames; 2 and 4")
     add("--long-side", type=int, default=320, help="larger pictures are scaled down to this")
     add("--frames", type=int, help="of a clip; 33, or 9 with --quick")
+    add("--lpips-weights", metavar="FILE", help="AlexNet and heads, see training/lpips.py")
     add("--inpainting-baseline", metavar="FILE", help="a 2D network to compare inpainting with")
     return parser
 
