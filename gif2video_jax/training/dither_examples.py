@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int8, UInt8
@@ -71,7 +72,7 @@ class DitherExamples:
     seed: int = 0
     patch_size: int = 64
     patches_per_frame: int = 4
-    shares: tuple[float, float, float] = (0.3, 0.37, 0.33)
+    shares: Sequence[float] = (0.3, 0.37, 0.33)
     art_share: float = 0.15
     sampling: str = "random"
     uses: int = 1
