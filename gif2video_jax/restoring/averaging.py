@@ -4,7 +4,11 @@ The dots and steps that a network leaves in one frame are others in the next, an
 them is the same: averaged along the motion they fade, and stop to flicker. A neighbour counts where
 it agrees with the frame once small areas of both are averaged, and less the more it differs:
 
-  average = (frame + sum of w * warped) / (1 + sum of w),   w = exp(-(difference / 8)^2)
+  average = (frame + sum of w * warped) / (1 + sum of w)
+  w = exp(-(difference / 8)^2) exp(-(there and back / 1.5)^2)
+
+where the difference is in levels, and "there and back" how many pixels the motion to the neighbour
+and that back from it miss each other by: nothing where both are right.
 
 Not part of GIF2Video. The numbers below were chosen on rendered motion and a surveillance clip of
 the training list (docs/results.md).
@@ -30,6 +34,7 @@ Picture = UInt8[np.ndarray, "h w c"]
 REACH = 2
 """How many neighbours on each side count; a third adds a tenth of what these two do."""
 _SPREAD = 8.0  # levels of 255 that a neighbour differs by when it counts 1/e
+_MISS = 1.5  # pixels that the motion there and back misses by when a neighbour counts 1/e
 _AREA = 1  # pixels around one that are averaged before frames are compared, so that dots are not
 
 
@@ -156,26 +161,29 @@ class Averager:
         picture = frame.restored
         if height * width > MAX_WHOLE_PIXELS or not neighbors:
             return picture
-        box = _union([difference_box(picture, other.restored) for _, other, _ in neighbors])
+        box = _union([difference_box(picture, other.restored) for _, other, _, _ in neighbors])
         if box is None:
             return picture
         box = self._interpolator.work_box(box, height, width)
         images = np.stack([[self._interpolator.padded(picture, box)] * 2] * REACH)
-        flows = np.zeros((*images.shape[:-1], 2), np.float32)
+        steps = np.zeros((*images.shape[:-1], 2), np.float32)
+        returns = np.zeros_like(steps)
         counts = np.zeros((REACH, 2), np.float32)
-        for (distance, side), other, flow in neighbors:
+        for (distance, side), other, step, back in neighbors:
             images[distance, side] = self._interpolator.padded(other.restored, box)
-            flows[distance, side] = self._interpolator.padded(flow, box)
+            steps[distance, side] = self._interpolator.padded(step, box)
+            returns[distance, side] = self._interpolator.padded(back, box)
             counts[distance, side] = 1
         center = self._interpolator.padded(picture, box)[None]
-        value = np.asarray(self._apply(center, images, flows, counts, self._strength))[0]
+        arrays = (center, images, steps, returns, counts, self._strength)
+        value = np.asarray(self._apply(*arrays))[0]
         result = picture.copy()
         result[box.slices] = value[: box.height, : box.width]
         result.setflags(write=False)
         return result
 
     def _neighbors(self, frame: AveragedFrame):
-        """Each neighbour with its place, (distance - 1, side), and the motion of the last step."""
+        """Each neighbour, its place (distance - 1, side), the last step's motion there and back."""
         found = []
         current = frame
         for distance in range(REACH):
@@ -184,7 +192,7 @@ class Averager:
                 break
             flows = before.flows_to(current)
             assert flows is not None
-            found.append(((distance, 0), before, flows.backward))
+            found.append(((distance, 0), before, flows.backward, flows.forward))
             current = before
         found.reverse()  # in order of time, as the dequantiser likes it
         current = frame
@@ -192,7 +200,7 @@ class Averager:
             flows = current.flows_to(current.after)
             if flows is None or current.after is None:
                 break
-            found.append(((distance, 1), current.after, flows.forward))
+            found.append(((distance, 1), current.after, flows.forward, flows.backward))
             current = current.after
         return found
 
@@ -201,6 +209,7 @@ def _average(
     center: UInt8[Array, "1 h w c"],
     images: UInt8[Array, "reach 2 h w c"],
     steps: Float[Array, "reach 2 h w 2"],
+    returns: Float[Array, "reach 2 h w 2"],
     counts: Float[Array, "reach 2"],
     strength: Float[Array, ""],
 ) -> UInt8[Array, "1 h w c"]:
@@ -210,6 +219,7 @@ def _average(
       center: the frame.
       images: at each distance the neighbour before and the one after.
       steps: the motion to it from the one before it on the way, in pixels.
+      returns: the motion from it to that one.
       counts: 1, or 0 for one that is not there.
       strength: how much of the change is applied.
     """
@@ -217,10 +227,11 @@ def _average(
     total, weights = colors[..., :3], jnp.ones((*colors.shape[:3], 1))
     flow = jnp.zeros_like(steps[0])
     trust = jnp.ones((2, *colors.shape[1:3], 1))
-    for image, step, count in zip(images, steps, counts, strict=True):
+    for image, step, back, count in zip(images, steps, returns, counts, strict=True):
+        trust = trust * warp(_consistency(step, back), flow) * count[:, None, None, None]
         flow = flow + warp(step, flow)
         warped = warp_bicubic(image.astype(jnp.float32), flow)
-        trust = trust * _agreement(colors, warped) * _inside(flow) * count[:, None, None, None]
+        trust = trust * _agreement(colors, warped) * _inside(flow)
         total = total + jnp.sum(trust * warped[..., :3], axis=0, keepdims=True)
         weights = weights + jnp.sum(trust, axis=0, keepdims=True)
     result = colors[..., :3] + strength * (total / weights - colors[..., :3])
@@ -235,6 +246,12 @@ def _agreement(colors: Float[Array, "1 h w c"], warped: Float[Array, "2 h w c"])
     if colors.shape[-1] == 4:
         weight = weight * (warped[..., 3:] > 254) * (colors[..., 3:] > 254)
     return weight
+
+
+def _consistency(step: Float[Array, "2 h w 2"], back: Float[Array, "2 h w 2"]):
+    """1 where the motion there and back ends where it began, less where it misses."""
+    miss = (step + warp(back, step)) / _MISS
+    return jnp.exp(-jnp.sum(jnp.square(miss), axis=-1, keepdims=True))
 
 
 def _inside(flow: Float[Array, "2 h w 2"]) -> Float[Array, "2 h w 1"]:

@@ -124,6 +124,19 @@ def test_what_does_not_agree_does_not_count(shifting):
     np.testing.assert_array_equal(found[1], picture)
 
 
+def test_motion_that_does_not_lead_back_does_not_count(shifting, monkeypatch):
+    """Motion of a flat picture can be anything; there and back tell that it was guessed."""
+    pictures = [noisy(np.full((HEIGHT, WIDTH, 3), 128.0), seed) for seed in range(3)]
+
+    def astray(self, frame_0, frame_1, gifs=None):
+        flow = np.full((*frame_0.shape[:2], 2), 4, np.float32)
+        return PairFlows(flow, flow)
+
+    monkeypatch.setattr(Shifting, "flows", astray)
+    found = average(Averager(shifting), pictures)
+    np.testing.assert_array_equal(np.stack(found), np.stack(pictures))
+
+
 def test_a_frame_alone_and_strength_zero_change_nothing(shifting):
     picture = noisy(smooth(), 0)
     np.testing.assert_array_equal(average(Averager(shifting), [picture])[0], picture)
