@@ -1,7 +1,7 @@
 """Training steps a second beside the same network, loss and optimiser in PyTorch, in one run.
 
-    python benchmarks/training.py [--network ccdnet1|interpolation] [--batch 8] [--size 256]
-        [--steps 5] [--frames 9] [--bfloat16] [--profile DIR] [--without_pytorch]
+    python benchmarks/training.py [--network ccdnet1 interpolation] [--batch 8] [--size 256]
+        [--steps 5] [--frames 9] [--dtype bfloat16] [--profile DIR] [--without_pytorch]
 
 The network, loss and optimiser are those of configs/ccdnet1_faces_dither.py, or of
 configs/interpolation_faces_joint.py without its discriminator and its frozen colour network, whose
@@ -9,7 +9,7 @@ times are not the question here. Batch and size are the paper's; smaller ones fi
 Both start from the same weights (a bias shifts nothing that BatchNorm does not shift back) and see
 the same batch; the losses of the first step are checked to agree. They take turns, so that a load
 on the machine falls on both. PyTorch runs channels last, with as many threads as there are cores,
-on the GPU where JAX has one; with --bfloat16 under autocast, and there compiled too.
+on the GPU where JAX has one; with --dtype bfloat16 under autocast, and there compiled too.
 
 GFLOP/s counts what the network must compute, as XLA counts our step before it optimises it, for
 both. --profile traces two of our steps and prints where their time goes.
@@ -42,27 +42,36 @@ CONFIGS = {"ccdnet1": "ccdnet1_faces_dither", "interpolation": "interpolation_fa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--network", choices=CONFIGS, default="ccdnet1")
+    parser.add_argument("--network", choices=CONFIGS, nargs="+", default=["ccdnet1"])
     parser.add_argument("--batch", type=int, default=8, help="images, or clips")
     parser.add_argument("--size", type=int, default=256, help="side of the images, pixels")
     parser.add_argument("--frames", type=int, default=9, help="of a clip, key frames included")
     parser.add_argument("--steps", type=int, default=5, help="timed, after two that are not")
-    parser.add_argument("--bfloat16", action="store_true", help="arithmetic; float32 parameters")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the arithmetic; parameters are float32",
+    )
     parser.add_argument("--profile", help="a folder for a trace of our steps")
     parser.add_argument("--without_pytorch", action="store_true")
     options = parser.parse_args()
+    for network in options.network:
+        measure(argparse.Namespace(**vars(options) | {"network": network}))
 
+
+def measure(options) -> None:
     batch = make_batch(options)
     task, state = our_start(options, batch)
     runs, theirs = {}, None
     if not options.without_pytorch:
         theirs, state = pytorchs(options, batch, state)
         runs["PyTorch"] = theirs
-    step, flops = compiled(task, state, batch)
+    step, flops = compiled(options, task, state, batch)
     runs["gif2video_jax"] = Ours(step, state, batch)
     losses = {name: run() for name, run in runs.items()}
     if theirs is not None:
-        check_losses(losses, options.bfloat16)
+        check_losses(losses, options.dtype == "bfloat16")
     for run in runs.values():
         run()
     times = take_turns(runs, options.steps)
@@ -103,16 +112,15 @@ def our_start(options, batch):
     if options.network == "interpolation":
         config.base.kind = ""
         config.outliers.threshold = 1e9  # a step that is left out would take as long
-    if options.bfloat16:
-        config.model.unet.dtype = "bfloat16"
+    config.model.unet.dtype = options.dtype
     task = make_task(config)
     return task, state_of(task, batch)
 
 
-def compiled(task, state, batch):
+def compiled(options, task, state, batch):
     """Our step, and its number of floating-point operations."""
     lowered = jax.jit(task.step, donate_argnums=0).lower(state, batch)
-    step = lowered.compile(compiler_options=convolution_options())
+    step = lowered.compile(compiler_options=convolution_options(options.dtype))
     return step, (lowered.cost_analysis() or {}).get("flops", 0.0)
 
 
@@ -157,7 +165,7 @@ def pytorchs(options, batch, state):
         loss_of = torch.compile(loss_of)
 
     def run() -> float:
-        half = torch.autocast(kind, torch.bfloat16) if options.bfloat16 else None
+        half = torch.autocast(kind, torch.bfloat16) if options.dtype == "bfloat16" else None
         with half or contextlib.nullcontext():
             loss = loss_of(network, *arrays)
         adam.zero_grad(set_to_none=True)
@@ -190,10 +198,10 @@ def take_turns(runs, steps: int) -> dict[str, list[float]]:
 
 def print_table(options, times: dict[str, list[float]], flops: float) -> None:
     what = "images" if options.network == "ccdnet1" else f"clips of {options.frames} frames"
-    precision = "bfloat16" if options.bfloat16 else "float32"
     print(
-        f"{options.network}, {options.batch} {what} of {options.size}x{options.size}, {precision}, "
-        f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, {options.steps} steps"
+        f"\n{options.network}, {options.batch} {what} of {options.size}x{options.size}, "
+        f"{options.dtype}, {jax.devices()[0].device_kind}, {os.cpu_count()} cores, "
+        f"{options.steps} steps"
     )
     print("\n| | steps a second (median) | best | GFLOP/s (median) |\n|---|---|---|---|")
     for name, seconds in times.items():
