@@ -1,22 +1,26 @@
 """How often the decision to restore colours, and the guess of the dithering, are right.
 
-    python benchmarks/decide.py [--images FOLDER ...] [--art FOLDER ...]
+    python benchmarks/decide.py [--images FOLDER ...] [--art FOLDER ...] [--seed N] [--json FILE]
 
-Two tables, of made cases:
+Three tables, of made cases; the latter two by the statistics alone and with the classifier:
 
-1. Should colours be restored? Yes for photographs and a rendered film, reduced to 16 to 256
-   colours by every quantiser and dither; no for pixel art, line art, charts, screens and smooth
-   shades (`gif2video_jax.evaluation.drawings`), whose colours were never reduced.
-2. How was it dithered? The same photographs.
+1. Should colours be restored? Yes for photographs and a rendered film, reduced to 8 to 256 colours
+   by every quantiser and dither; no for pixel art, line art, charts, screens and smooth shades
+   (`gif2video_jax.evaluation.drawings`), whose colours were never reduced.
+2. How was it dithered? Both; a dither that an artist drew by hand counts as none.
+3. The same of each dither.
 
-Photographs are scikit-image's and the sample's (needs the extra [test]); `--images` takes them from
-other folders (pictures of more than 256 colours), `--art` adds pictures that have at most 256
-colours in truth. The weights in gif2video_jax/restoring/decide.py were fitted on neither.
+Photographs are scikit-image's and the sample's (needs the extra [test]), or those of `--images`
+(pictures of more than 256 colours); `--art` adds pictures that have at most 256 colours in truth.
+Each photograph is dithered every way with each number of colours, by a quantiser that the seed
+draws; without dither, by every quantiser. The weights in gif2video_jax/restoring/decide.py were
+fitted on none of these, and the dither classifier was trained on none.
 """
 
 import argparse
 import collections
 import itertools
+import json
 import math
 import pathlib
 import tempfile
@@ -34,15 +38,9 @@ from gif2video_jax.restoring import decide
 Picture = np.ndarray
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-REDUCTIONS = [
-    (num_colors, quantizer, dither)
-    for (num_colors, quantizer), dither in zip(
-        itertools.cycle(itertools.product((16, 32, 64, 128, 256), maker.QUANTIZERS)),
-        2 * [dither for dither in maker.DITHERS if dither != "none"] + 8 * ["none"],
-        strict=False,
-    )
-]
+NUM_COLORS = (8, 16, 32, 64, 128, 256)
 SEEDS = 12  # of each kind of drawing
+METHODS = ("statistics", "classifier")
 
 
 def main() -> None:
@@ -50,26 +48,78 @@ def main() -> None:
     parser.add_argument("--images", type=pathlib.Path, nargs="*", default=[], metavar="FOLDER")
     parser.add_argument("--art", type=pathlib.Path, nargs="*", default=[], metavar="FOLDER")
     parser.add_argument("--limit", type=int, default=200, help="pictures of each folder")
+    parser.add_argument("--draws", type=int, default=SEEDS, help="pictures of each drawing")
+    parser.add_argument("--width", type=int, default=240, help="of the pictures of --images")
+    parser.add_argument("--seed", type=int, default=0, help="of quantisers, sizes and drawings")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="all cases, as well")
     options = parser.parse_args()
-    decisions: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
-    guesses: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
-    mistakes = []
+    cases = []
     for kind, name, picture in photographs(options):
-        for num_colors, quantizer, dither in REDUCTIONS[hash_of(name) % 3 :: 3]:
-            frame = gif_frame(picture, num_colors, quantizer, dither)
-            reduced, reason = decide.should_dequantize([frame])
-            decisions[kind]["restored" if reduced else "left alone"] += 1
-            guesses[dither][dithering.guess_dithering(frame)[0]] += 1
-            if not reduced:
-                mistakes.append(f"{name}, {num_colors} {quantizer} {dither}: {reason}")
+        rng = np.random.default_rng([options.seed, hash_of(name)])
+        for reduction in reductions(rng):
+            frame = gif_frame(picture, *reduction)
+            case = {"kind": kind, "name": name, "reduction": reduction, "reduced": True}
+            cases.append(case | judged(frame) | {"dither": kind_of(reduction[2])})
     for kind, name, picture in art(options):
-        reduced, reason = decide.should_dequantize([gif_frame(picture, 256, "median_cut", "none")])
-        decisions[kind]["restored" if reduced else "left alone"] += 1
-        if reduced:
-            mistakes.append(f"{name}: {reason}")
-    print_table("should colours be restored?", decisions, ("restored", "left alone"))
-    print_table("how was it dithered?", guesses, dithering.DITHER_KINDS)
-    print("\nmistakes in the first table:", *mistakes, sep="\n  ")
+        frame = gif_frame(picture, 256, "median_cut", "none")
+        case = {"kind": kind, "name": name, "reduction": (256, "median_cut", "none")}
+        cases.append(case | judged(frame) | {"reduced": False, "dither": "none"})
+    print_tables(cases)
+    if options.json:
+        options.json.write_text(json.dumps(cases))
+
+
+def judged(frame: Frame) -> dict:
+    """What both methods say of a frame, and how sure they are of its dither."""
+    guesses = {
+        "statistics": dithering.guess_by_statistics(frame),
+        "classifier": dithering.guess_dithering(frame),
+    }
+    return {"guesses": guesses, "decision": decide.should_dequantize([frame])}
+
+
+def print_tables(cases: list[dict]) -> None:
+    """The three tables, and what was restored or left alone wrongly."""
+    rows: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    for case in cases:
+        rows[case["kind"]]["restored" if case["decision"][0] else "left alone"] += 1
+    print_table("should colours be restored?", rows, ("restored", "left alone"))
+    for title, row_of in (
+        ("how was it dithered?", lambda case: case["dither"]),
+        ("how was it dithered?", lambda case: case["reduction"][2]),
+    ):
+        for method in METHODS:
+            rows = collections.defaultdict(collections.Counter)
+            for case in cases:
+                what = row_of(case) if case["reduced"] else "drawings (none)"
+                rows[what][case["guesses"][method][0]] += 1
+            print_table(f"{title} ({method})", rows, dithering.DITHER_KINDS)
+    for method in METHODS:
+        right = [case["guesses"][method][0] == case["dither"] for case in cases]
+        print(f"\n{method}: of {len(cases)} GIFs the dither is right in {np.mean(right):.1%}")
+        sure = np.array([case["guesses"][method][1] for case in cases])
+        for low in (0.5, 0.8, 0.95):
+            chosen = np.array(right)[sure >= low]
+            print(f"  sure by {low} or more: {chosen.size}, right in {chosen.mean():.1%}")
+    print("\nmistakes of the decision:")
+    for case in cases:
+        decided, reason = case["decision"]
+        if decided != case["reduced"]:
+            print(f"  {case['name']} {case['reduction']}: {reason}")
+
+
+def kind_of(dither: str) -> str:
+    if dither == "none":
+        return "none"
+    return "ordered" if dither.startswith("bayer") else "error diffusion"
+
+
+def reductions(rng: np.random.Generator) -> Iterator[tuple[int, str, str]]:
+    """Numbers of colours, quantisers and dithers for one picture."""
+    for num_colors, dither in itertools.product(NUM_COLORS, maker.DITHERS):
+        drawn = str(rng.choice(maker.QUANTIZERS))
+        for quantizer in maker.QUANTIZERS if dither == "none" else (drawn,):
+            yield num_colors, quantizer, dither
 
 
 def hash_of(name: str) -> int:
@@ -87,6 +137,13 @@ def gif_frame(picture: Picture, num_colors: int, quantizer: str, dither: str) ->
 
 def photographs(options: argparse.Namespace) -> Iterator[tuple[str, str, Picture]]:
     """Kind, name and picture: photographs at two sizes each, and frames of the film."""
+    for folder in options.images:
+        for path, picture in pictures_in(folder, options.limit):
+            small = resized(picture, options.width)
+            if len(np.unique(small.reshape(-1, 3), axis=0)) > 256:
+                yield "photographs", path.name, small
+    if options.images:
+        return
     from skimage import data
 
     for name in ("astronaut", "chelsea", "coffee", "rocket", "immunohistochemistry"):
@@ -97,18 +154,13 @@ def photographs(options: argparse.Namespace) -> Iterator[tuple[str, str, Picture
         for index, frame in enumerate(clip):
             if index % 13 == 0:
                 yield "rendered film", f"bunny {index}", frame
-    for folder in options.images:
-        for path, picture in pictures_in(folder, options.limit):
-            small = resized(picture, 240)
-            if len(np.unique(small.reshape(-1, 3), axis=0)) > 256:
-                yield str(folder), str(path), small
 
 
 def art(options: argparse.Namespace) -> Iterator[tuple[str, str, Picture]]:
     """Kind, name and picture: drawings of at most 256 colours."""
     for kind, draw in drawings.DRAWINGS.items():
-        for seed in range(SEEDS):
-            yield kind, f"{kind} {seed}", draw(np.random.default_rng(seed))
+        for seed in range(options.draws):
+            yield kind, f"{kind} {seed}", draw(np.random.default_rng(options.seed * SEEDS + seed))
     for folder in options.art:
         for path, picture in pictures_in(folder, options.limit):
             pixels = np.asarray(picture)[:400, :500]

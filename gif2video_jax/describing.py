@@ -42,7 +42,7 @@ class Description:
       transparent: whether any frame has transparent pixels.
       cuts: frames that begin another scene, by number.
       dithering: "none", "error diffusion" or "ordered": a guess.
-      dithering_clearness: of the guess, 0 to 1.
+      dithering_confidence: in the guess, 0 to 1.
       dequantize: whether `--dequantize auto` restores colours.
       reason: why, or why not.
       comments: the file's.
@@ -68,7 +68,7 @@ class Description:
     transparent: bool
     cuts: list[int]
     dithering: str
-    dithering_clearness: float
+    dithering_confidence: float
     dequantize: bool
     reason: str
     comments: list[str]
@@ -91,7 +91,7 @@ class Description:
             f"at most {self.max_colors} colours in a frame",
             "transparency": "yes" if self.transparent else "no",
             "cuts": ", ".join(f"before frame {cut}" for cut in self.cuts) or "none",
-            "dithering": f"{self.dithering} (clearness {self.dithering_clearness:.2f} of 1)",
+            "dithering": f"{self.dithering} (confidence {self.dithering_confidence:.2f})",
             "dequantize": f"{'yes' if self.dequantize else 'no'}: {self.reason}",
         }
         facts = list(rows.items())
@@ -168,7 +168,7 @@ class _Seen:
 
     def describe(self, reader: GifReader) -> Description:
         delays = normalize_delays(self.delays_ms)
-        dithering, clearness = _most_common_guess(self.judged)
+        dithering, confidence = _most_common_guess(self.judged)
         dequantize, reason = should_dequantize(self.judged)
         return Description(
             name=reader.name,
@@ -190,7 +190,7 @@ class _Seen:
             transparent=self.transparent,
             cuts=self.cuts,
             dithering=dithering,
-            dithering_clearness=round(clearness, 3),
+            dithering_confidence=round(confidence, 3),
             dequantize=dequantize,
             reason=reason,
             comments=list(reader.comments),
@@ -205,10 +205,10 @@ def _num_colors(frame: Frame) -> int:
 
 
 def _most_common_guess(frames: Sequence[Frame]) -> tuple[str, float]:
-    """The guess that most frames agree on, and the mean of its clearness."""
+    """The guess that most frames agree on, and the mean of its confidence."""
     guesses = [guess_dithering(frame) for frame in frames]
     kind = Counter(name for name, _ in guesses).most_common(1)[0][0]
-    return kind, float(np.mean([clearness for name, clearness in guesses if name == kind]))
+    return kind, float(np.mean([confidence for name, confidence in guesses if name == kind]))
 
 
 def _ranges(values: Sequence[int]) -> str:

@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 PARTS = ("dequantizer", "interpolator", "inpainter")
+"""What `load_model` loads."""
+
+# Counted and listed with a bundled model; `gifs.dither_network` reads it, without JAX.
+_FURTHER_PARTS = ("dither_classifier",)
 _SUFFIX = ".safetensors"
 
 
@@ -41,7 +45,7 @@ class ModelCard:
 
     Attributes:
       name: of a bundled model, or the folder's.
-      parts: which of `PARTS` it has.
+      parts: which of `PARTS` it has, and "dither_classifier" if that came with it.
       size: of its weights, bytes.
       facts: the machine-readable card: summary, data, steps, hardware, results, licence. Empty if
         a folder has none.
@@ -117,7 +121,7 @@ def _bundled_files(folder: pathlib.Path, name: str) -> dict[str, pathlib.Path]:
     """The files of a bundled model; they need not exist."""
     if name != os.path.basename(name):
         name = ""  # a path is no name
-    return {part: folder / f"{name}.{part}{_SUFFIX}" for part in PARTS} | {
+    return {part: folder / f"{name}.{part}{_SUFFIX}" for part in PARTS + _FURTHER_PARTS} | {
         "card": folder / f"{name}.json"
     }
 
@@ -136,7 +140,8 @@ def _folder_files(name: str) -> dict[str, pathlib.Path]:
             f"{name}: {what}; bundled models: {available}; "
             "or give a folder that `gif2video import-torch` made"
         )
-    files = {part: folder / f"{part}{_SUFFIX}" for part in PARTS} | {"card": folder / "card.json"}
+    parts = PARTS + _FURTHER_PARTS
+    files = {part: folder / f"{part}{_SUFFIX}" for part in parts} | {"card": folder / "card.json"}
     if not any(files[part].is_file() for part in PARTS):
         raise InputError(
             f"{name}: expected dequantizer{_SUFFIX}, interpolator{_SUFFIX} or inpainter{_SUFFIX} "
@@ -151,7 +156,7 @@ def _card(name: str, files: Mapping[str, pathlib.Path]) -> ModelCard:
     Raises:
       InputError: if the machine-readable card is no JSON object.
     """
-    parts = tuple(part for part in PARTS if files[part].is_file())
+    parts = tuple(part for part in PARTS + _FURTHER_PARTS if files[part].is_file())
     size = sum(files[part].stat().st_size for part in parts)
     if not files["card"].is_file():
         return ModelCard(name, parts, size)

@@ -1,6 +1,8 @@
 """Guesses from a frame how it was dithered: not at all, by error diffusion, or by a fixed pattern.
 
-Two statistics, both between 0 and 1:
+Two statistics, both between 0 and 1, and a small network (`dither_network`), which looks at 256x256
+pixels at most. Where detail repeats as an ordered dither's does, that tells; else the network does,
+or, of frames too small for it or of two colours, the other statistic.
 
   alternation   Of three neighbouring pixels in a row that have two colours, near ones of the
                 palette, how often is it the middle one that differs (a b a, not a a b)? Smooth
@@ -9,14 +11,17 @@ Two statistics, both between 0 and 1:
   periodicity   How much of the fine detail repeats every 8 pixels in both directions, as the
                 patterns of ordered dithers do (2, 4 or 8 pixels wide)?
 
-`benchmarks/decide.py` prints how often the guess is right. Weak dithers (ffmpeg's `bayer` at
-scale 4 and 5, its `atkinson` and `sierra3`) change little and are often taken for none.
+`benchmarks/decide.py` prints how often that is right, and the statistics alone. Weak dithers
+(ffmpeg's `bayer` at scale 4 and 5, its `atkinson` and `sierra3`) change little and are often taken
+for none.
 """
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, ImageFilter
 
+from gif2video_jax.gifs.dither_network import MIN_SIDE, bundled_dither_network
+from gif2video_jax.gifs.dither_planes import dither_planes
 from gif2video_jax.gifs.reader import Frame
 
 DITHER_KINDS = ("none", "error diffusion", "ordered")
@@ -26,6 +31,7 @@ _NEAR = 6  # a colour's so many nearest others are near
 _MIN_ALTERNATION = 0.22
 _MIN_PERIODICITY = 0.02
 _MAX_SIDE = 512  # of the middle part that is looked at
+_NETWORK_SIDE = 256  # the same, by the network
 _MAX_COLORS = 1024  # of a composite of many palettes: more are as good as a photograph
 
 
@@ -36,10 +42,32 @@ def guess_dithering(frame: Frame) -> tuple[str, float]:
       frame: of a GIF; what it drew is looked at, not what earlier frames left.
 
     Returns:
-      One of `DITHER_KINDS`, and how clear that is, from 0 (a coin's toss) to 1.
+      One of `DITHER_KINDS`, and how sure that is, 0 to 1; where the network tells, its probability.
     """
-    left, top, width, height = frame.box
-    rgb = _middle(frame.rgb[top : top + height, left : left + width])
+    kind, clearness = guess_by_statistics(frame)
+    found = dither_probabilities(frame)
+    if found is None:
+        return kind, clearness
+    if kind == "ordered":  # a pattern over the whole frame says more than what is near a pixel
+        return kind, max(0.5 + clearness / 2, float(found[DITHER_KINDS.index(kind)]))
+    number = int(found.argmax())
+    return DITHER_KINDS[number], float(found[number])
+
+
+def dither_probabilities(frame: Frame) -> Float[np.ndarray, " k"] | None:
+    """How likely a frame is of each of `DITHER_KINDS`, as the bundled network says.
+
+    None if the frame drew too few pixels for it, or fewer than three colours.
+    """
+    rgb = _middle(_drawn(frame), _NETWORK_SIDE)
+    if min(rgb.shape[:2]) < MIN_SIDE or _few_colors(rgb):
+        return None
+    return bundled_dither_network().probabilities(dither_planes(rgb))
+
+
+def guess_by_statistics(frame: Frame) -> tuple[str, float]:
+    """As `guess_dithering`, by the two statistics alone; how clear they are is from 0 to 1."""
+    rgb = _middle(_drawn(frame), _MAX_SIDE)
     found_periodicity = periodicity(rgb)
     if found_periodicity > _MIN_PERIODICITY:
         return "ordered", _clearness(found_periodicity, _MIN_PERIODICITY, 0.2)
@@ -100,10 +128,23 @@ def _near_colors(colors: Int[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n n"]:
     return near
 
 
-def _middle(rgb: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
+def _drawn(frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
+    """The part of the screen that a frame drew."""
+    left, top, width, height = frame.box
+    return frame.rgb[top : top + height, left : left + width]
+
+
+def _middle(rgb: UInt8[np.ndarray, "h w 3"], most: int) -> UInt8[np.ndarray, "h2 w2 3"]:
     """The middle of a picture, which is enough of a large one."""
-    starts = [max(0, side - _MAX_SIDE) // 2 for side in rgb.shape[:2]]
-    return rgb[starts[0] :, starts[1] :][:_MAX_SIDE, :_MAX_SIDE]
+    starts = [max(0, side - most) // 2 for side in rgb.shape[:2]]
+    return rgb[starts[0] :, starts[1] :][:most, :most]
+
+
+def _few_colors(rgb: UInt8[np.ndarray, "h w 3"]) -> bool:
+    """Whether a picture has fewer than three colours."""
+    others = (rgb != rgb[0, 0]).any(axis=-1)
+    second = rgb[others]
+    return not len(second) or not (second != second[0]).any()
 
 
 def _clearness(value: float, threshold: float, certain: float) -> float:

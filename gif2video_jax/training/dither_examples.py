@@ -185,8 +185,9 @@ def sprites(rng: np.random.Generator, side: int) -> UInt8[np.ndarray, "side side
     colors = rng.integers(0, 256, (int(rng.integers(4, 17)), 3), np.uint8)
     weights = rng.dirichlet(np.full(len(colors), 0.4))
     texture = rng.random() < 0.5
-    indices = rng.choice(len(colors), (size, size), p=weights) if texture else np.zeros((size,) * 2)
-    indices = indices.astype(np.uint8)
+    indices = np.zeros((size, size), np.uint8)
+    if texture:
+        indices[:] = rng.choice(len(colors), indices.shape, p=weights)
     cell = int(rng.choice([8, 12, 16, 24]))
     for top in range(0, size - cell + 1, cell):
         for left in range(0, size - cell + 1, cell):
