@@ -15,7 +15,7 @@ def get_config() -> ml_collections.ConfigDict:
         {
             "task": "dequantization",
             "seed": 0,
-            "num_steps": 4_200,
+            "num_steps": 13_000,
             "model": {
                 "composition": "residual",
                 "geometry_channels": 12,
