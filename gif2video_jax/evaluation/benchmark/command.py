@@ -177,7 +177,7 @@ def _frontier(options, stills: Sequence[Still], kinds: Sequence[GifKind]) -> lis
 
 
 def _inpainted(options, effort: Effort, model: Model) -> list[inpainting.Row]:
-    """None if there are no clips, or the model fills nothing in."""
+    """No rows if there are no clips, or the model fills nothing in."""
     _, files = _files(options)
     if not files or model.inpainter is None:
         _say("inpainting: left out, for want of " + ("clips" if not files else "an inpainter"))
