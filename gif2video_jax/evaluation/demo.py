@@ -42,13 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(samples: pathlib.Path, output: pathlib.Path, weights: pathlib.Path | None = None) -> str:
+def run(
+    samples: pathlib.Path,
+    output: pathlib.Path,
+    weights: pathlib.Path | None = None,
+    *,
+    average: bool = True,
+) -> str:
     """Restores the sample into a folder and returns the table of figures.
 
     Args:
       samples: the folder with bunny.gif and bunny.mp4.
       output: a folder, made if it is missing; demo.mp4 and demo.png in it are replaced.
       weights: a folder of weights; None takes the bundled model.
+      average: see `RestoreOptions`.
 
     Raises:
       InputError: a file cannot be read or written, or there is no model.
@@ -58,7 +65,8 @@ def run(samples: pathlib.Path, output: pathlib.Path, weights: pathlib.Path | Non
 
     output.mkdir(parents=True, exist_ok=True)
     source, video = samples / "bunny.gif", output / "demo.mp4"
-    report = restore_file(source, video, RestoreOptions(overwrite=True, weights=weights))
+    options = RestoreOptions(overwrite=True, weights=weights, average=average)
+    report = restore_file(source, video, options)
     with open_video(samples / "bunny.mp4") as clip, open_video(video) as made:
         truth, restored = list(clip), list(made)
     gif = [frame.rgb for frame in read_gif(source).frames]
