@@ -135,15 +135,15 @@ class Interpolator:
         whole = Box(0, 0, height, width)
         if not self._may_crop:
             return whole
-        box = changed.grown(self._margin, height, width)
-        # Whole steps, so that few shapes are compiled.
-        box = Box(
-            box.top,
-            box.left,
-            min(height, box.top + round_up(box.height, self._step)),
-            min(width, box.left + round_up(box.width, self._step)),
-        )
-        return box if box.height * box.width < 0.6 * height * width else whole
+        wanted = changed.grown(self._margin, height, width)
+        # One size beside the whole frame's, half of each side: to compile another takes seconds, and
+        # each that is loaded tens of megabytes.
+        tall = min(height, round_up(-(-height // 2), self._step))
+        wide = min(width, round_up(-(-width // 2), self._step))
+        if wanted.height > tall or wanted.width > wide or tall * wide > 0.6 * height * width:
+            return whole
+        top, left = min(wanted.top, height - tall), min(wanted.left, width - wide)
+        return Box(top, left, top + tall, left + wide)
 
     def _find_flows(self, variables, image_0, image_1):
         return self._module.apply(variables, to_float(image_0), to_float(image_1), method="flows")

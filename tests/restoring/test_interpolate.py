@@ -147,6 +147,25 @@ def test_the_part_that_is_computed_holds_the_change_and_its_surroundings(network
     assert interpolator.work_box(Box(0, 0, 256, 320), 256, 320) == Box(0, 0, 256, 320)
 
 
+@pytest.mark.parametrize("size", [(480, 640), (50, 700), (1, 1), (64, 320), (333, 97)])
+def test_few_sizes_are_ever_computed(network, size):
+    """Each size is compiled: the whole frame's and one other, whatever changes."""
+    interpolator = Interpolator(network)
+    rng = np.random.default_rng(5)
+    height, width = size
+    shapes = set()
+    for _ in range(300):
+        top, left = int(rng.integers(height)), int(rng.integers(width))
+        tall, wide = int(rng.integers(1, height - top + 1)), int(rng.integers(1, width - left + 1))
+        change = Box(top, left, top + tall, left + wide)
+        box = interpolator.work_box(change, height, width)
+        wanted = change.grown(16 + 32, height, width)
+        assert 0 <= box.top <= wanted.top and wanted.bottom <= box.bottom <= height
+        assert 0 <= box.left <= wanted.left and wanted.right <= box.right <= width
+        shapes.add(interpolator.padded(np.zeros((*size, 1)), box).shape)
+    assert len(shapes) <= 2
+
+
 def test_networks_that_align_corners_see_whole_frames(tmp_path):
     fields = {"unet": UNET | {"upsampling": "bilinear_aligned", "stem_factor": 1}}
     interpolator = Interpolator(make_network(tmp_path, fields, 1))
