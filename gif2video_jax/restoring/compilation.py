@@ -26,7 +26,7 @@ _EXECUTABLES = "executables"
 _SOURCES = ("gifs/palette.py", "models", "ops", "restoring")
 
 
-_folder: pathlib.Path | None = None
+_folder: pathlib.Path | None = None  # where executables are kept; set by use_persistent_cache
 
 
 def use_persistent_cache() -> None:
@@ -116,9 +116,7 @@ def _load(path: pathlib.Path) -> Callable[..., Any] | None:
     """An executable that was stored; None if there is none, or it cannot be used."""
     try:
         return serialize_executable.deserialize_and_load(*pickle.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
-    except Exception:  # another process' or another version's: whatever it is, we compile anew
+    except Exception:  # no file, or a broken one, or another version's: we compile anew
         return None
 
 

@@ -149,7 +149,7 @@ class FrameStream:
     def _frames_needed(self) -> range:
         """Which frames of the GIF the output shows, or needs for those that it shows."""
         timeline = self._timeline
-        shown = [i for i in range(timeline.num_intervals) if timeline.samples(i)]
+        shown = [i for i in range(timeline.num_intervals) if timeline.output_range(i)]
         around = 1 + (REACH if self._averager is not None else 0)
         return range(shown[0] - around, shown[-1] + around + 1) if shown else range(0)
 
