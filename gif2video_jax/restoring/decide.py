@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from gif2video_jax.gifs.dithering import DITHER_KINDS, dither_probabilities, periodicity
+from gif2video_jax.gifs.dithering import periodicity
 from gif2video_jax.gifs.palette import MAX_COLORS
 from gif2video_jax.gifs.reader import Frame
 
@@ -38,7 +38,6 @@ _PATTERN = 0.1  # periodicity of an ordered dither that is too strong to be over
 _BLOCK_SIDES = range(2, 17)
 _BLOCK_SHARE = 0.97  # of the changes from pixel to pixel that lie on the blocks' grid
 _EVENNESS_WEIGHT, _STEP_WEIGHT, _OFFSET = 9.5, -1.5, -0.4
-_MIN_CHANCE = 0.95  # of error diffusion, by the dither classifier
 _MIN_EVENNESS = 0.5  # shaded buttons on a plain page have less, at steps as small as a photograph's
 
 
@@ -79,51 +78,27 @@ def should_dequantize(frames: Sequence[Frame]) -> tuple[bool, str]:
     Raises:
       ValueError: without frames.
     """
-    reduced, reason, clear = _judge(frames)
-    if reduced or clear:
-        return reduced, reason
-    chance = _chance_of_error_diffusion(frames)
-    if chance < _MIN_CHANCE:
-        return reduced, reason
-    return True, f"dithered by error diffusion (confidence {chance:.2f}), so reduced from more"
-
-
-def decide_by_statistics(frames: Sequence[Frame]) -> tuple[bool, str]:
-    """As `should_dequantize`, by the first four tests alone."""
-    return _judge(frames)[:2]
-
-
-def _judge(frames: Sequence[Frame]) -> tuple[bool, str, bool]:
-    """The first four tests: whether, why, and whether a dither would change nothing about it."""
     if not frames:
         raise ValueError("frames: expected at least one, got none")
     found = [color_statistics(frame.rgb, frame.alpha) for frame in frames]
     num_pixels = max(one.num_pixels for one in found)
     num_colors = max(one.num_colors for one in found)
     if num_pixels < _MIN_PIXELS:
-        return False, f"too small to tell ({num_pixels} pixels)", True
+        return False, f"too small to tell ({num_pixels} pixels)"
     if num_colors < _MIN_COLORS:
-        return False, f"{num_colors} colour{'s'[: num_colors - 1]} only", True
+        return False, f"{num_colors} colour{'s'[: num_colors - 1]} only"
     # A blank frame, at the start or in a fade, says nothing.
     found = [one for one in found if one.num_colors >= _MIN_COLORS]
     block = min(one.block for one in found)
     if block > 1:
-        return False, f"enlarged pixel art: every pixel is a block of {block}x{block}", True
+        return False, f"enlarged pixel art: every pixel is a block of {block}x{block}"
     evenness = float(np.mean([one.evenness for one in found]))
     step = float(np.mean([one.step for one in found]))
     if all(one.large_step < _SMALL_STEP or _is_fine(one) for one in found):
-        return False, f"colours are finely graded already (steps of {step:.0f})", True
+        return False, f"colours are finely graded already (steps of {step:.0f})"
     reduced = reduction_score(evenness, step) > 0
     look = "look reduced from more" if reduced else "look as they were drawn"
-    return reduced, f"colours {look} (evenness {evenness:.2f}, steps of {step:.0f})", False
-
-
-def _chance_of_error_diffusion(frames: Sequence[Frame]) -> float:
-    """The mean over frames that say something; 0 if none does."""
-    found = [dither_probabilities(frame) for frame in frames]
-    number = DITHER_KINDS.index("error diffusion")
-    chances = [one[number] for one in found if one is not None]
-    return float(np.mean(chances)) if chances else 0.0
+    return reduced, f"colours {look} (evenness {evenness:.2f}, steps of {step:.0f})"
 
 
 def _is_fine(found: ColorStatistics) -> bool:
