@@ -136,8 +136,8 @@ class Interpolator:
         if not self._may_crop:
             return whole
         wanted = changed.grown(self._margin, height, width)
-        # One size beside the whole frame's, half of each side: to compile another takes seconds, and
-        # each that is loaded tens of megabytes.
+        # One size beside the whole frame's, half of each side: another takes seconds to compile, and
+        # tens of megabytes once it is loaded.
         tall = min(height, round_up(-(-height // 2), self._step))
         wide = min(width, round_up(-(-width // 2), self._step))
         if wanted.height > tall or wanted.width > wide or tall * wide > 0.6 * height * width:
