@@ -136,7 +136,7 @@ class Interpolator:
         if not self._may_crop:
             return whole
         wanted = changed.grown(self._margin, height, width)
-        # One size beside the whole frame's, half of each side: another takes seconds to compile, and
+        # One size beside the whole frame's, half of each side: each takes seconds to compile, and
         # tens of megabytes once it is loaded.
         tall = min(height, round_up(-(-height // 2), self._step))
         wide = min(width, round_up(-(-width // 2), self._step))
