@@ -3,6 +3,7 @@
 Command:
   python -m gif2video_jax.training.train --config=configs/default_dequantizer.py --workdir=DIR \
     --config.data.corpus=corpus.zip
+Its first weights were those of a wider network, narrowed (gif2video_jax/training/narrowing.py).
 Cost and result: see docs/results.md.
 """
 
@@ -15,21 +16,22 @@ def get_config() -> ml_collections.ConfigDict:
         {
             "task": "dequantization",
             "seed": 0,
-            "num_steps": 13_000,
+            "num_steps": 20_000,
             "model": {
                 "composition": "residual",
                 "geometry_channels": 12,
                 "geometry_gain": 8.0,
                 "detail_gain": 16.0,
                 "unet": {
-                    "stage_channels": (48, 96, 160),
-                    "up_channels": (96, 48),
+                    "stage_channels": (48, 80, 128),
+                    "up_channels": (80, 48),
                     "kernel_sizes": (3, 3, 3),
                     "norm": "none",
                     "negative_slope": 0.1,
                     "residual_stages": True,
-                    "stage_blocks": (0, 1, 2),
-                    "up_blocks": (1, 2),
+                    "stage_blocks": (0, 1, 1),
+                    "up_blocks": (1, 1),
+                    "upsampling": "transposed_narrow",
                     "stem_factor": 2,
                     "zero_head": True,
                     "dtype": "bfloat16",
@@ -37,7 +39,7 @@ def get_config() -> ml_collections.ConfigDict:
             },
             "losses": {"l1": 1.0, "gradient": 0.5, "charbonnier": 0.0},
             "optimizer": {
-                "learning_rate": 3e-4,
+                "learning_rate": 4e-4,
                 "schedule": "cosine",
                 "warmup_steps": 200,
                 "b1": 0.9,
@@ -48,9 +50,9 @@ def get_config() -> ml_collections.ConfigDict:
             "ema_decay": 0.999,
             "data": {
                 "corpus": "corpus.zip",
-                "examples_per_batch": 8,
+                "examples_per_batch": 6,
                 "patch_size": 64,
-                "patches_per_frame": 3,
+                "patches_per_frame": 4,
                 "recipe": "wild",
                 "drawn_share": 0.04,
             },

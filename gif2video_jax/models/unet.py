@@ -26,7 +26,7 @@ from gif2video_jax.ops.convolution import convolve
 from gif2video_jax.ops.image import depth_to_space, resize_bilinear, space_to_depth
 
 NORMS = ("none", "batch", "layer")
-UPSAMPLINGS = ("transposed", "bilinear_aligned", "bilinear")
+UPSAMPLINGS = ("transposed", "transposed_narrow", "bilinear_aligned", "bilinear")
 HEADS = ("depth_to_space", "bilinear")
 
 
@@ -118,26 +118,26 @@ class Stage(nn.Module):
 
 
 class TransposedConvolution(nn.Module):
-    """2x2 transposed convolution of stride 2 that keeps the channel count.
+    """2x2 transposed convolution of stride 2.
 
     Blocks do not overlap, so it is one matrix product and a depth-to-space: the same function as
     `lax.conv_transpose`, with a gradient that is many times faster on a CPU.
     """
 
+    channels: int
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n 2*h 2*w c"]:
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n 2*h 2*w channels"]:
         """Enlarges twofold; output block (i, j) of a pixel is `x @ kernel[i, j] + bias`."""
-        channels = x.shape[-1]
         kernel = self.param(
             "kernel",
             nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=2),
-            (2, 2, channels, channels),
+            (2, 2, x.shape[-1], self.channels),
         )
-        bias = self.param("bias", nn.initializers.zeros, (channels,))
+        bias = self.param("bias", nn.initializers.zeros, (self.channels,))
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        matrix = kernel.transpose(2, 0, 1, 3).reshape(channels, 4 * channels)
+        matrix = kernel.transpose(2, 0, 1, 3).reshape(x.shape[-1], 4 * self.channels)
         return depth_to_space(x @ matrix, 2) + bias
 
 
@@ -151,7 +151,8 @@ class UNet(nn.Module):
       kernel_sizes: one for each of `stage_channels`; up stages use 3.
       norm: see `Stage`.
       negative_slope: see `Stage`.
-      upsampling: "transposed" (2x2 stride 2, learned), "bilinear_aligned" (PyTorch's
+      upsampling: "transposed" (2x2 stride 2, learned, keeps the channels), "transposed_narrow" (the
+        same, to as many channels as the skip beside it has), "bilinear_aligned" (PyTorch's
         UpsamplingBilinear2d) or "bilinear" (half-pixel, the same for a tile as for the whole).
       residual_stages: see `Stage.residual`.
       stage_blocks: `Stage.blocks` of each of `stage_channels`; empty for none.
@@ -215,7 +216,7 @@ class UNet(nn.Module):
         block, or, bilinearly, of the next.
         Networks that align corners depend on the whole image; for them this means nothing.
         """
-        bilinear = self.upsampling != "transposed"
+        bilinear = self.upsampling.startswith("bilinear")
         reach = self.stem_factor - 1
         if self.head == "bilinear":
             reach = self.stem_factor + (self.stem_factor - 1) // 2
@@ -257,7 +258,7 @@ class UNet(nn.Module):
             skips.append(self._stage(level, f"down_{level}", self.stage_channels, [pooled], train))
         x = skips.pop()
         for level, skip in enumerate(reversed(skips)):
-            enlarged = _pad_like(self._enlarge(x, level), skip)
+            enlarged = _pad_like(self._enlarge(x, level, skip.shape[-1]), skip)
             inputs = [skip, enlarged]
             x = self._stage(level, f"up_{level + 1}", self.up_channels, inputs, train)
         return self._head(x)
@@ -275,9 +276,11 @@ class UNet(nn.Module):
             name=name,
         )(inputs, train)
 
-    def _enlarge(self, x, level: int):
-        if self.upsampling == "transposed":
-            return TransposedConvolution(dtype=self.dtype, name=f"enlarge_{level + 1}")(x)
+    def _enlarge(self, x, level: int, skip_channels: int):
+        if self.upsampling.startswith("transposed"):
+            channels = x.shape[-1] if self.upsampling == "transposed" else skip_channels
+            name = f"enlarge_{level + 1}"
+            return TransposedConvolution(channels, dtype=self.dtype, name=name)(x)
         aligned = self.upsampling == "bilinear_aligned"
         return resize_bilinear(x, 2 * x.shape[1], 2 * x.shape[2], align_corners=aligned)
 

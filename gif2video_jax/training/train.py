@@ -14,11 +14,13 @@ import ml_collections
 from jax.sharding import NamedSharding
 
 from gif2video_jax.errors import InputError
+from gif2video_jax.network_files import load_network
 from gif2video_jax.training import feeding
 from gif2video_jax.training.checkpoints import Checkpoints, abstract
 from gif2video_jax.training.distributed import same_everywhere, together
 from gif2video_jax.training.interruptions import stop_on_signals
 from gif2video_jax.training.loop import LOGGER, Loop
+from gif2video_jax.training.pretrained_networks import placed_like
 from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.tasks import Task, make_task
 from gif2video_jax.training.workdir import hold_workdir, keep_config
@@ -145,12 +147,17 @@ def make_state(
     return state
 
 
-def start_from(directory: str, state: TrainState) -> TrainState:
-    """Takes the averaged network of another run's newest checkpoint as a start.
+def start_from(path: str, state: TrainState) -> TrainState:
+    """Takes a weight file, or the averaged network of another run's newest checkpoint, as a start.
 
-    Its running statistics come along, and its discriminator; optimisers and frozen networks do not.
+    Running statistics come along, and a run's discriminator; optimisers and frozen networks do not.
+
+    Raises:
+      InputError: if there is no such file or run, or it is of another network.
     """
-    with contextlib.closing(Checkpoints(directory, reading=True)) as checkpoints:
+    if path.endswith(".safetensors"):
+        return start_from_weights(path, state)
+    with contextlib.closing(Checkpoints(path, reading=True)) as checkpoints:
         other = checkpoints.restore(abstract(state))
     adversary = {name: other.extra[name] for name in other.extra if name == "adversary"}
     return state.replace(
@@ -159,6 +166,20 @@ def start_from(directory: str, state: TrainState) -> TrainState:
         average=other.average,
         model_state=other.model_state,
         extra={**state.extra, **adversary},
+    )
+
+
+def start_from_weights(path: str, state: TrainState) -> TrainState:
+    """The same from a weight file."""
+    variables = dict(load_network(path).variables)
+    params = variables.pop("params")
+    for mine, others in ((state.params, params), (state.model_state, variables)):
+        if jax.tree.map(jnp.shape, dict(mine)) != jax.tree.map(jnp.shape, dict(others)):
+            raise InputError(f"config.initial_checkpoint: {path} holds another network")
+    return state.replace(
+        params=placed_like(params, state.params),
+        average=placed_like(params, state.average),
+        model_state=placed_like(variables, state.model_state),
     )
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gif2video_jax.models.unet import TransposedConvolution, UNet
+from gif2video_jax.models.unet import UPSAMPLINGS, TransposedConvolution, UNet
 from tests.random_variables import random_variables
 
 SMALL = {"stage_channels": (4, 6, 8), "up_channels": (6, 4), "kernel_sizes": (3, 3, 3)}
@@ -18,7 +18,7 @@ def random_image(seed, *shape):
 def test_the_transposed_convolution_is_laxs():
     # lax.conv_transpose with the kernel as PyTorch turns it: output block (i, j) is kernel[i, j].
     image = random_image(0, 2, 3, 5, 6)
-    module = TransposedConvolution()
+    module = TransposedConvolution(6)
     variables = module.init(jax.random.key(0), image)
     kernel, bias = variables["params"]["kernel"], random_image(1, 6)
     expected = jax.lax.conv_transpose(
@@ -47,7 +47,7 @@ def test_an_image_that_is_too_small_is_rejected():
 
 
 @pytest.mark.parametrize("head", ["depth_to_space", "bilinear"])
-@pytest.mark.parametrize("upsampling", ["transposed", "bilinear", "bilinear_aligned"])
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 def test_a_folded_stem_comes_out_at_full_size(head, upsampling):
     module = UNet(
         out_channels=2, **SMALL, norm="none", stem_factor=2, head=head, upsampling=upsampling
