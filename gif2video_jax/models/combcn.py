@@ -31,9 +31,12 @@ from gif2video_jax.models.frame_network import LAST_OF_RATIO, FrameNetwork
 from gif2video_jax.models.volume_network import VolumeNetwork
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
 from gif2video_jax.ops.image import resize_bilinear
+from gif2video_jax.ops.motion_fill import fill_along_motion
 
 NORMS = ("batch", "none")
-FILLS = ("mean", "smooth", "video")
+FILLS = ("mean", "smooth", "video", "motion")
+# Those that also tell the networks where a hole was filled from other frames.
+_TELLING = ("video", "motion")
 COMPOSITIONS = ("direct", "residual")
 
 
@@ -64,8 +67,9 @@ class CombCN(nn.Module):
       guidance: whether there is a 3DCN.
       stride_time: see `VolumeNetwork`.
       fill: what the networks see in holes: "mean" (`mean_color`, the paper's), "smooth" (a smooth
-        continuation of what is around), or "video" (what other frames show at that place, else
-        smooth; the networks also see where that is so, a fifth channel).
+        continuation of what is around), "video" (what other frames show at that place, else
+        smooth; the networks also see where that is so, a fifth channel), or "motion" (the same
+        along the motion too, as far as frames agree, see `ops.motion_fill`).
       mean_color: RGB in [-1, 1].
       composition: "direct" (the paper's), or "residual": the networks' outputs are added to the
         fill, and the 2D network's to what the 3DCN added, too; a network of few parameters starts
@@ -215,11 +219,14 @@ class CombCN(nn.Module):
             color = jnp.asarray(self.mean_color, video.dtype)
             return jnp.concatenate([video * known + color * mask, mask], axis=-1)
         seen = known
-        if self.fill == "video":
-            video, seen = fill_from_other_frames(video, known)
-        flat = [x.reshape(-1, *x.shape[2:]) for x in (video, seen)]
-        video = fill_smoothly(*flat).reshape(video.shape)
-        extra = [1.0 - seen] if self.fill == "video" else []
+        if self.fill == "motion":
+            video, seen = fill_along_motion(video, known)
+        else:
+            if self.fill == "video":
+                video, seen = fill_from_other_frames(video, known)
+            flat = [x.reshape(-1, *x.shape[2:]) for x in (video, seen)]
+            video = fill_smoothly(*flat).reshape(video.shape)
+        extra = [1.0 - seen] if self.fill in _TELLING else []
         return jnp.concatenate([video, mask, *extra], axis=-1)
 
     def _check(self, video: tuple[int, ...], mask: tuple[int, ...]) -> None:

@@ -94,7 +94,7 @@ def default(**changes: Any) -> ml_collections.ConfigDict:
         "volume_channels": 8,
         "dilations": (1, 2, 4, 8),
         "volume_dilations": (1, 2, 4),
-        "fill": "video",
+        "fill": "motion",
         "composition": "residual",
         "norm": "none",
         "negative_slope": 0.1,

@@ -99,8 +99,9 @@ def test_outputs_and_a_gradient_are_pytorchs(fields):
         assert ours.volume is None
 
 
-def test_what_a_hole_holds_does_not_matter():
-    module = CombCN(**SMALL, fill="video", norm="none", composition="residual")
+@pytest.mark.parametrize("fill", ["video", "motion"])
+def test_what_a_hole_holds_does_not_matter(fill):
+    module = CombCN(**SMALL, fill=fill, norm="none", composition="residual")
     variables = random_variables(module, 2)
     video, mask = video_and_mask(module)
     mask = mask.at[:, 1].set(0).at[:, 1, 3:9].set(1)  # it moves
@@ -182,7 +183,7 @@ def test_a_strided_layer_sees_the_frames_it_should():
     ("fields", "message"),
     [
         ({"ratio": 3}, "ratio: expected 2 or 4, got 3"),
-        ({"fill": "grey"}, "fill: expected one of mean, smooth, video, got 'grey'"),
+        ({"fill": "grey"}, "fill: expected one of mean, smooth, video, motion, got 'grey'"),
         ({"norm": "layer"}, "norm: expected one of batch, none"),
         ({"composition": "sum"}, "composition: expected one of direct, residual"),
         ({"dilations": (1, 2)}, "dilations: expected 4 whole numbers of 1 or more, got .1, 2."),

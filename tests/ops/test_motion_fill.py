@@ -1,0 +1,91 @@
+"""Filling along the motion, on videos whose every pixel is known by construction."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
+from gif2video_jax.ops.motion_fill import fill_along_motion
+
+FRAMES, SIDE = 6, 48
+
+
+def moving(speed):
+    """A texture that moves to the right by `speed` pixels a frame."""
+    # White noise blurred along both axes, which repeats nowhere: its motion is unmistakable.
+    noise = np.random.default_rng(0).normal(size=(SIDE, SIDE + 40, 3))
+    for axis in (0, 1):
+        frequencies = np.fft.fftfreq(noise.shape[axis])
+        blur = np.exp(-((14 * frequencies) ** 2)).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        noise = np.fft.ifft(np.fft.fft(noise, axis=axis) * blur, axis=axis).real
+    texture = 0.8 * np.tanh(noise / noise.std())
+    frames = [texture[:, 30 - speed * t :][:, :SIDE] for t in range(FRAMES)]
+    return jnp.asarray(np.stack(frames)[None], jnp.float32)
+
+
+def bar(left, width=6):
+    """A bar that hides a part of each frame; `left` of each of them."""
+    known = np.ones((1, FRAMES, SIDE, SIDE, 1), np.float32)
+    for t in range(FRAMES):
+        known[0, t, 8:40, left[t] : left[t] + width] = 0
+    return jnp.asarray(known)
+
+
+def error(filled, video, known):
+    hole = np.asarray(known[..., 0]) == 0
+    return np.abs(np.asarray(filled - video))[hole].mean()
+
+
+fill = jax.jit(fill_along_motion)
+
+
+def smooth(video, known):
+    return fill_smoothly((video * known)[0], known[0])[None]
+
+
+def test_what_is_known_stays_whatever_holes_hold():
+    rng = np.random.default_rng(0)
+    video = jnp.asarray(rng.uniform(-1, 1, (1, FRAMES, SIDE, SIDE, 3)), jnp.float32)
+    known = jnp.asarray(rng.random((1, FRAMES, SIDE, SIDE, 1)) < 0.7, jnp.float32)
+    filled, seen = fill(video, known)
+    np.testing.assert_array_equal(filled * known, video * known)
+    other, _ = fill(jnp.where(known > 0, video, 7.0), known)
+    np.testing.assert_array_equal(filled, other)
+    assert np.isfinite(filled).all() and seen.min() >= 0 and seen.max() <= 1
+    assert (np.asarray(seen)[np.asarray(known) > 0] == 1).all()
+
+
+def test_a_resting_video_behind_a_moving_hole_comes_back():
+    video, known = moving(0), bar(4 + 7 * np.arange(FRAMES))
+    filled, seen = fill(video, known)
+    assert error(filled, video, known) < 0.01
+    assert seen.min() > 0.9
+    assert error(smooth(video, known), video, known) > 0.15  # so that it is no easy case
+
+
+def test_what_moves_behind_a_resting_hole_is_found_along_its_motion():
+    video, known = moving(3), bar([20] * FRAMES)
+    filled, seen = fill(video, known)
+    # At the same place no frame shows it, and the smooth continuation does not know it.
+    at_the_place, _ = fill_from_other_frames(video * known, known)
+    assert error(at_the_place, video, known) > 0.15
+    assert error(filled, video, known) < 0.5 * error(smooth(video, known), video, known)
+    assert seen[known == 0].mean() > 0.5
+
+
+def test_other_frames_that_disagree_are_not_believed():
+    # Each frame shows something else: the average of them all would be grey.
+    rng = np.random.default_rng(3)
+    levels = rng.permutation(np.linspace(-0.9, 0.9, FRAMES))
+    video = jnp.asarray(np.broadcast_to(levels[:, None, None, None], (FRAMES, SIDE, SIDE, 3)))[None]
+    video, known = video.astype(jnp.float32), bar(4 + 7 * np.arange(FRAMES))
+    filled, seen = fill(video, known)
+    assert error(filled, video, known) < 0.01
+    assert seen[known == 0].max() < 0.05
+
+
+def test_one_frame_has_none_but_itself():
+    video, known = moving(0)[:, :1], bar([20] * FRAMES)[:, :1]
+    filled, seen = fill(video, known)
+    np.testing.assert_allclose(filled, smooth(video, known), atol=1e-6)
+    np.testing.assert_array_equal(seen, known)
