@@ -83,7 +83,8 @@ def running(gif: pathlib.Path, multiplier: int, folder: pathlib.Path) -> None:
     """Frames a second of a second pass in one process, and each stage's share."""
     # Imported late, so that `--help` is quick.
     from gif2video_jax.gifs import reader
-    from gif2video_jax.restoring import dequantize, interpolate, restore
+    from gif2video_jax.restoring import dequantize, interpolate
+    from gif2video_jax.restoring.plan import plan_restoration
 
     spent: collections.Counter[str] = collections.Counter()
 
@@ -103,16 +104,19 @@ def running(gif: pathlib.Path, multiplier: int, folder: pathlib.Path) -> None:
     count(dequantize.Dequantizer, "__call__", "dequantise")
     count(interpolate.Interpolator, "between", "interpolate")
     options = RestoreOptions(multiplier=Fraction(multiplier), dequantize="on")
-    with restore.plan_restoration(gif, options, may_have_alpha=False) as plan:
+    with plan_restoration(gif, options, may_have_alpha=False) as plan:
         frames = list(plan.stream)  # compiles everything
         spent.clear()
         before = time.perf_counter()
-        with reader.open_gif(gif) as source, open_writer(
-            folder / "running.mp4",
-            width=plan.info.width,
-            height=plan.info.height,
-            rate=plan.timeline.rate,
-        ) as writer:
+        with (
+            reader.open_gif(gif) as source,
+            open_writer(
+                folder / "running.mp4",
+                width=plan.info.width,
+                height=plan.info.height,
+                rate=plan.timeline.rate,
+            ) as writer,
+        ):
             plan.stream.restart(source)
             for frame in plan.stream:
                 start = time.perf_counter()

@@ -59,7 +59,7 @@ def measure_harm(source: str | os.PathLike, **options: Any) -> Harm:
       InputError: the GIF or the model cannot be read.
     """
     from gif2video_jax.restoring.options import RestoreOptions
-    from gif2video_jax.restoring.restore import plan_restoration
+    from gif2video_jax.restoring.plan import plan_restoration
 
     background = np.array(RestoreOptions().background, np.uint8)
     gif = [_flattened(frame.rgb, frame.alpha, background) for frame in read_gif(source).frames]

@@ -15,7 +15,7 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.gifs.maker import quantize, write_gif
 from gif2video_jax.gifs.palette import Palette
 from gif2video_jax.gifs.reader import read_gif
-from gif2video_jax.restoring import restore as module
+from gif2video_jax.restoring import plan as module
 from gif2video_jax.restoring.options import RestoreOptions
 from gif2video_jax.restoring.restore import restore, restore_file
 from tests import gif_builder
