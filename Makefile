@@ -12,7 +12,8 @@
 #   make sample        make data/samples/ again
 #   make clean         remove what the others made
 #
-# PYTHON chooses the interpreter (`make demo PYTHON=python3.12`), VENV the virtual environment.
+# PYTHON chooses the interpreter (`make demo PYTHON=python3.12`), VENV the virtual environment, JOBS
+# how many processes share the tests.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,6 +21,9 @@ BIN := $(VENV)/bin
 # Byte code of everything that is never imported would be a tenth of the environment's size.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 TORCH ?= torch==2.13.0
+JOBS ?= 2
+# Most of the tests' time is compilation, which uses one core: two processes take little over half.
+TESTS := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 .PHONY: demo test lint test-oracles test-long test-wheel notebooks bench benchmark docs sample clean
 
@@ -27,14 +31,14 @@ demo: $(VENV)/.core
 	$(BIN)/python -m gif2video_jax.evaluation.demo --samples data/samples --output out
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 test-oracles: $(VENV)/.oracles
-	GIF2VIDEO_REQUIRE_ORACLES=1 $(BIN)/python -m pytest
+	GIF2VIDEO_REQUIRE_ORACLES=1 $(TESTS)
 
 test-long: $(VENV)/.oracles
 	GIF2VIDEO_REQUIRE_ORACLES=1 $(BIN)/python -m pytest -m long

@@ -55,6 +55,8 @@ def get_config() -> ml_collections.ConfigDict:
                 "patches_per_frame": 4,
                 "recipe": "wild",
                 "drawn_share": 0.04,
+                "photograph_share": 0.65,
+                "smallest_window": 0.2,
             },
             "num_workers": 1,
             "validation_batches": 16,

@@ -20,6 +20,8 @@ from PIL import Image
 
 from gif2video_jax.errors import InputError
 
+PHOTOGRAPH = "photograph"
+
 
 @dataclasses.dataclass(frozen=True)
 class Item:
@@ -31,6 +33,7 @@ class Item:
       group: near-duplicates share it; they are drawn as one picture would be.
       paths: members of the ZIP file, one a frame; of other sources, what they know it by.
       num_frames: at least 1; of a packed corpus, the number of paths.
+      style: "photograph" or "drawing" where a packed corpus says so.
     """
 
     kind: str
@@ -38,6 +41,7 @@ class Item:
     group: str
     paths: tuple[str, ...]
     num_frames: int = 0
+    style: str = ""
 
     def __post_init__(self):
         """Counts the paths where no number is given."""
@@ -83,9 +87,24 @@ class Source(abc.ABC):
             groups.setdefault(item.group, []).append(item)
         return [groups[group] for group in sorted(groups)]
 
-    def random_item(self, rng: np.random.Generator) -> Item:
-        """Draws a group evenly, then one of its items."""
-        members = self._by_group[rng.integers(len(self._by_group))]
+    @functools.cached_property
+    def _by_style(self) -> tuple[list[list[Item]], list[list[Item]]]:
+        """The groups of photographs, and the others."""
+        photographs = [g for g in self._by_group if g[0].style == PHOTOGRAPH]
+        return photographs, [g for g in self._by_group if g[0].style != PHOTOGRAPH]
+
+    def random_item(self, rng: np.random.Generator, photograph_share: float | None = None) -> Item:
+        """Draws a group evenly, then one of its items.
+
+        Args:
+          rng: source of randomness.
+          photograph_share: how often it is to be a photograph; None as many as there are. A source
+            that has but one of both kinds, or does not know, gives what it has.
+        """
+        groups = self._by_group
+        if photograph_share is not None and all(self._by_style):
+            groups = self._by_style[0 if rng.random() < photograph_share else 1]
+        members = groups[rng.integers(len(groups))]
         return members[rng.integers(len(members))]
 
 
@@ -149,4 +168,5 @@ class PackedCorpus(Source):
 
 def _item(entry: dict) -> Item:
     paths = entry.get("frame_paths") or [entry["path"]]
-    return Item(entry["kind"], entry["split"], entry["group"], tuple(paths))
+    style = entry.get("style", "")
+    return Item(entry["kind"], entry["split"], entry["group"], tuple(paths), style=style)

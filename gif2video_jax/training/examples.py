@@ -43,6 +43,8 @@ class DequantizationExamples:
         it is, mirrored half of the time, patches anywhere; "none": the patch in its middle. Stored
         GIFs cannot be scaled: "wild" is "crop" there.
       sampling: see `sampling.draw`.
+      photograph_share: likewise.
+      smallest_window: see `random_view`.
     """
 
     corpus: str
@@ -54,6 +56,8 @@ class DequantizationExamples:
     drawn_share: float = 0.04
     augmentation: str = "wild"
     sampling: str = "random"
+    photograph_share: float | None = None
+    smallest_window: float = 0.45
 
     def __post_init__(self):
         """Opens the corpus.
@@ -102,7 +106,14 @@ class DequantizationExamples:
 
     def _gif_frame(self, rng: np.random.Generator, index: int):
         """Truth, indices and palette of a whole GIF frame."""
-        item, number = draw(self._source, rng, sampling=self.sampling, seed=self.seed, index=index)
+        item, number = draw(
+            self._source,
+            rng,
+            sampling=self.sampling,
+            seed=self.seed,
+            index=index,
+            photograph_share=self.photograph_share,
+        )
         if self.recipe == STORED:
             found = self._source.gif_frames(item, range(number, number + 1))
             truth, indices = found["truth"][0], found["indices"][0]
@@ -113,7 +124,9 @@ class DequantizationExamples:
         else:
             truth = self._source.frame(item, number)
             if self.augmentation == "wild":
-                truth = random_view(rng, truth, at_least=self.patch_size)
+                truth = random_view(
+                    rng, truth, at_least=self.patch_size, smallest_window=self.smallest_window
+                )
             elif self.augmentation == "crop" and rng.random() < 0.5:
                 truth = np.ascontiguousarray(truth[:, ::-1])
             indices, palette = make_gif_frame(rng, truth, self.recipe)
@@ -169,15 +182,25 @@ def check_gifs(source: Source) -> None:
 
 
 def random_view(
-    rng: np.random.Generator, picture: UInt8[np.ndarray, "h w 3"], *, at_least: int
+    rng: np.random.Generator,
+    picture: UInt8[np.ndarray, "h w 3"],
+    *,
+    at_least: int,
+    smallest_window: float = 0.45,
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
     """A random window of a picture at a random scale, flipped and recoloured at random.
 
     The result's long side is 160 to 352 pixels, GIF sizes, its short side `at_least` pixels or
     more. Pictures are only ever made smaller, which hides their own coding damage.
+
+    Args:
+      rng: source of randomness.
+      picture: any size.
+      at_least: the result's short side, pixels.
+      smallest_window: share of each of the picture's sides; windows are that large or larger.
     """
     height, width = picture.shape[:2]
-    share = rng.uniform(0.45, 1.0)
+    share = np.exp(rng.uniform(np.log(smallest_window), 0.0))
     aspect = np.exp(rng.uniform(-0.25, 0.25))
     window_h = int(np.clip(height * share * aspect, min(at_least, height), height))
     window_w = int(np.clip(width * share / aspect, min(at_least, width), width))

@@ -31,6 +31,7 @@ def draw(
     seed: int,
     index: int,
     num_frames: int = 1,
+    photograph_share: float | None = None,
 ) -> tuple[Item, int]:
     """Chooses an item and the first of `num_frames` consecutive frames of it.
 
@@ -44,15 +45,16 @@ def draw(
       seed: of the run; decides the orders.
       index: of the example, counted over all epochs.
       num_frames: items that are shorter are left out.
+      photograph_share: of "random", see `Source.random_item`.
 
     Raises:
       InputError: if all items are shorter than that.
     """
     items, ends = _places(source, num_frames)
     if sampling == "random":
-        item = source.random_item(rng)
+        item = source.random_item(rng, photograph_share)
         while item.num_frames < num_frames:
-            item = source.random_item(rng)
+            item = source.random_item(rng, photograph_share)
         return item, int(rng.integers(item.num_frames - num_frames + 1))
     count = len(items) if sampling == "videos" else int(ends[-1])
     epoch, place = divmod(index, count)

@@ -67,6 +67,29 @@ def test_near_duplicates_are_drawn_as_one_picture(tmp_path):
     assert set(drawn) == {str(i) for i in range(10)}
 
 
+def test_photographs_are_drawn_as_often_as_asked_for(tmp_path):
+    items = [
+        {"kind": "still", "split": "train", "group": str(i), "path": str(i), "style": style}
+        for i, style in enumerate(["photograph", *["drawing"] * 9])
+    ]
+    path = zip_with_manifest(tmp_path / "c.zip", json.dumps({"items": items}))
+    corpus = PackedCorpus(path, split="train", kind="still")
+    rng = np.random.default_rng(0)
+    drawn = [corpus.random_item(rng, photograph_share=0.7).paths[0] for _ in range(1000)]
+    # Four standard deviations; drawn evenly it would be about 100.
+    assert abs(drawn.count("0") - 700) < 58
+    assert set(drawn) == {str(i) for i in range(10)}
+
+
+def test_a_corpus_of_one_kind_gives_what_it_has(tmp_path):
+    items = [{"kind": "still", "split": "train", "group": str(i), "path": str(i)} for i in range(3)]
+    path = zip_with_manifest(tmp_path / "c.zip", json.dumps({"items": items}))
+    corpus = PackedCorpus(path, split="train", kind="still")
+    rng = np.random.default_rng(0)
+    drawn = {corpus.random_item(rng, photograph_share=1.0).paths[0] for _ in range(50)}
+    assert drawn == {"0", "1", "2"}
+
+
 def test_a_missing_file_says_how_to_make_one(tmp_path):
     assert "open_corpus pack" in failure(tmp_path / "none.zip")
 

@@ -126,3 +126,21 @@ def test_views_are_at_least_the_patch_and_at_most_a_large_gif(height, width):
         view = random_view(np.random.default_rng(seed), picture, at_least=SIDE)
         assert min(view.shape[:2]) >= SIDE
         assert max(view.shape[:2]) <= 352
+
+
+def test_windows_are_as_small_as_is_allowed_and_no_smaller():
+    # A slope tells how much of it a view shows; recoloured, half of the time, it does not.
+    slope = np.linspace(0, 255, 1600).astype(np.uint8)
+    picture = np.broadcast_to(slope[None, :, None], (1600, 1600, 3))
+    shown = []
+    for seed in range(120):
+        view = random_view(
+            np.random.default_rng(seed), picture, at_least=SIDE, smallest_window=0.25
+        ).astype(int)
+        if (np.ptp(view, axis=-1) == 0).all():
+            rises = abs(view[-1, 0] - view[0, 0]), abs(view[0, -1] - view[0, 0])
+            shown.append(np.max(rises) / 255)
+    # Windows are up to exp(0.25) wider or narrower than their share.
+    assert len(shown) > 30
+    assert 0.25 * np.exp(-0.25) - 0.02 < min(shown) < 0.35
+    assert max(shown) > 0.8
