@@ -33,8 +33,10 @@ Picture = UInt8[np.ndarray, "h w c"]
 
 REACH = 2
 """How many neighbours on each side count; a third adds a tenth of what these two do."""
-_SPREAD = 8.0  # levels of 255 that a neighbour differs by when it counts 1/e
-_MISS = 1.5  # pixels that the motion there and back misses by when a neighbour counts 1/e
+SPREAD = 8.0
+"""Levels of 255 that a neighbour differs by when it counts 1/e."""
+MISS = 1.5
+"""Pixels that the motion there and back misses by when a neighbour counts 1/e."""
 _AREA = 1  # pixels around one that are averaged before frames are compared, so that dots are not
 
 
@@ -89,16 +91,26 @@ class AveragedFrame:
 class Averager:
     """Averages the frames of a GIF with their neighbours."""
 
-    def __init__(self, interpolator: Interpolator, *, strength: float = 1.0, joint: bool = False):
+    def __init__(
+        self,
+        interpolator: Interpolator,
+        *,
+        strength: float = 1.0,
+        joint: bool = False,
+        spread: float = SPREAD,
+        miss: float = MISS,
+    ):
         """Binds what finds the motion.
 
         Args:
           interpolator: finds the motion between frames.
           strength: how much of the change is applied, 0 to 1.
           joint: the motion is found on the raw GIF frames, as in the paper's joint mode.
+          spread: see `SPREAD`.
+          miss: see `MISS`.
         """
         self._interpolator = interpolator
-        self._strength = np.float32(strength)
+        self._settings = np.array([strength, spread, miss], np.float32)
         self._joint = joint
         self._apply = StoredFunction(_average, "average")
 
@@ -175,7 +187,7 @@ class Averager:
             returns[distance, side] = self._interpolator.padded(back, box)
             counts[distance, side] = 1
         center = self._interpolator.padded(picture, box)[None]
-        arrays = (center, images, steps, returns, counts, self._strength)
+        arrays = (center, images, steps, returns, counts, self._settings)
         value = np.asarray(self._apply(*arrays))[0]
         result = picture.copy()
         result[box.slices] = value[: box.height, : box.width]
@@ -211,7 +223,7 @@ def _average(
     steps: Float[Array, "reach 2 h w 2"],
     returns: Float[Array, "reach 2 h w 2"],
     counts: Float[Array, "reach 2"],
-    strength: Float[Array, ""],
+    settings: Float[Array, "3"],
 ) -> UInt8[Array, "1 h w c"]:
     """Averages a frame with the neighbours before and after it.
 
@@ -221,17 +233,18 @@ def _average(
       steps: the motion to it from the one before it on the way, in pixels.
       returns: the motion from it to that one.
       counts: 1, or 0 for one that is not there.
-      strength: how much of the change is applied.
+      settings: how much of the change is applied, `SPREAD` and `MISS`.
     """
+    strength, spread, miss = settings
     colors = center.astype(jnp.float32)
     total, weights = colors[..., :3], jnp.ones((*colors.shape[:3], 1))
     flow = jnp.zeros_like(steps[0])
     trust = jnp.ones((2, *colors.shape[1:3], 1))
     for image, step, back, count in zip(images, steps, returns, counts, strict=True):
-        trust = trust * warp(_consistency(step, back), flow) * count[:, None, None, None]
+        trust = trust * warp(_consistency(step, back, miss), flow) * count[:, None, None, None]
         flow = flow + warp(step, flow)
         warped = warp_bicubic(image.astype(jnp.float32), flow)
-        trust = trust * _agreement(colors, warped) * _inside(flow)
+        trust = trust * _agreement(colors, warped, spread) * _inside(flow)
         total = total + jnp.sum(trust * warped[..., :3], axis=0, keepdims=True)
         weights = weights + jnp.sum(trust, axis=0, keepdims=True)
     result = colors[..., :3] + strength * (total / weights - colors[..., :3])
@@ -239,18 +252,22 @@ def _average(
     return jnp.clip(jnp.round(result), 0, 255).astype(jnp.uint8)
 
 
-def _agreement(colors: Float[Array, "1 h w c"], warped: Float[Array, "2 h w c"]):
+def _agreement(
+    colors: Float[Array, "1 h w c"], warped: Float[Array, "2 h w c"], spread: Float[Array, ""]
+):
     """How much a neighbour counts at each pixel; not at all where one of both is transparent."""
     difference = mean_filter(warped[..., :3] - colors[..., :3], _AREA)
-    weight = jnp.exp(-jnp.sum(jnp.square(difference / _SPREAD), axis=-1, keepdims=True))
+    weight = jnp.exp(-jnp.sum(jnp.square(difference / spread), axis=-1, keepdims=True))
     if colors.shape[-1] == 4:
         weight = weight * (warped[..., 3:] > 254) * (colors[..., 3:] > 254)
     return weight
 
 
-def _consistency(step: Float[Array, "2 h w 2"], back: Float[Array, "2 h w 2"]):
+def _consistency(
+    step: Float[Array, "2 h w 2"], back: Float[Array, "2 h w 2"], longest: Float[Array, ""]
+):
     """1 where the motion there and back ends where it began, less where it misses."""
-    miss = (step + warp(back, step)) / _MISS
+    miss = (step + warp(back, step)) / longest
     return jnp.exp(-jnp.sum(jnp.square(miss), axis=-1, keepdims=True))
 
 
