@@ -5,9 +5,9 @@
 
 FOLDER is a fetched open corpus (`python -m gif2video_jax.datasets.open_corpus fetch`) or any
 folder with `train/clips` and `train/stills`. Every second frame of each clip, scaled down to 320
-pixels, and scenes rendered from the stills are made GIFs of four kinds; each frame is restored alone, then
-averaged. Prints the mean gain in dB over the frames alone, the clips' and the scenes', one row for
-each spread (levels that a neighbour differs by when it counts 1/e) and each miss (pixels).
+pixels, and scenes rendered from the stills are made GIFs of four kinds; each frame is restored
+alone, then averaged. Prints the mean gain in dB over the frames alone, the clips' and the scenes',
+one row for each spread (levels that a neighbour differs by when it counts 1/e) and miss (pixels).
 """
 
 import argparse
