@@ -44,7 +44,7 @@ CONFIG_PARAMETERS = {
     "combcn_faces_ratio4": 15_230_902,
     "combcn_faces_scratch": 15_223_734,
     "combcn_faces_stride_time": 15_502_262,
-    "default_dequantizer": 2_410_508,
+    "default_dequantizer": 1_243_884,
     "default_dither_classifier": 13_788,
     "default_interpolator": 1_946_855,
     "interpolation_faces_joint": 39_601_831,
