@@ -63,10 +63,19 @@ class DequantizationExamples:
         """Opens the corpus.
 
         Raises:
-          InputError: if it does not serve.
+          InputError: if it does not serve, or a field is out of range.
         """
         check_sampling(self.sampling)
         check_augmentation(self.augmentation)
+        if self.photograph_share is not None and not 0 <= self.photograph_share <= 1:
+            raise InputError(
+                f"config.data.photograph_share: expected 0 to 1, got {self.photograph_share}"
+            )
+        if not 0 < self.smallest_window <= 1:
+            raise InputError(
+                "config.data.smallest_window: expected more than 0 and at most 1, "
+                f"got {self.smallest_window}"
+            )
         self._source = open_source(self.corpus, split=self.split, kind="still")
         if self.recipe == STORED:
             check_gifs(self._source)
@@ -200,7 +209,7 @@ def random_view(
       smallest_window: share of each of the picture's sides; windows are that large or larger.
     """
     height, width = picture.shape[:2]
-    share = np.exp(rng.uniform(np.log(smallest_window), 0.0))
+    share = rng.uniform(smallest_window, 1.0)
     aspect = np.exp(rng.uniform(-0.25, 0.25))
     window_h = int(np.clip(height * share * aspect, min(at_least, height), height))
     window_w = int(np.clip(width * share / aspect, min(at_least, width), width))

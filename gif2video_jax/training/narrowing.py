@@ -149,6 +149,8 @@ def narrowed(
     """
     wide = network.module.unet
     _check(wide, unet)
+    for name, like in (("stage_blocks", "stage_channels"), ("up_blocks", "up_channels")):
+        unet = {**unet, name: unet.get(name) or [0] * len(unet[like])}
     params = jax.tree.map(np.asarray, dict(network.variables["params"]["unet"]))
     result = _Narrowing(params, *_statistics(network, gif, geometry))
     levels = len(unet["stage_channels"])
@@ -171,7 +173,7 @@ def narrowed(
     array = skips.pop()
     for index in range(1, levels):
         skip = skips.pop()
-        is_narrow = unet["upsampling"] == "transposed_narrow"
+        is_narrow = unet.get("upsampling") == "transposed_narrow"
         channels = (skip if is_narrow else array).matrix.shape[1]
         reader = first(f"up_{index}")[:, :, len(skip.offset) :]
         enlarged = result.enlargement(f"enlarge_{index}", array, channels, reader)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gif2video_jax.errors import InputError
 from gif2video_jax.training import examples
 from gif2video_jax.training.examples import DequantizationExamples, flat_drawing, random_view
 from tests.training.miniature_corpus import smooth_picture, write_corpus
@@ -144,3 +145,12 @@ def test_windows_are_as_small_as_is_allowed_and_no_smaller():
     assert len(shown) > 30
     assert 0.25 * np.exp(-0.25) - 0.02 < min(shown) < 0.35
     assert max(shown) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("photograph_share", 65), ("photograph_share", -0.1), ("smallest_window", 0)],
+)
+def test_shares_out_of_range_are_refused(corpus_path, field, value):
+    with pytest.raises(InputError, match=f"config.data.{field}: expected"):
+        make(corpus_path, **{field: float(value)})

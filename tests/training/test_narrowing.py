@@ -75,6 +75,12 @@ def test_channels_that_nothing_reads_and_blocks_that_do_nothing_are_left_out():
     np.testing.assert_allclose(result, expected, atol=1e-4)
 
 
+def test_networks_without_blocks_need_not_say_so():
+    fields = {name: value for name, value in WIDE.items() if not name.endswith("blocks")}
+    narrow = narrowed(network(fields), fields, frames(), None)
+    assert set(narrow["params"]["unet"]["down_1"]) == {"convolution_0", "convolution_1"}
+
+
 def test_a_channel_that_is_always_the_same_moves_into_the_biases():
     wide, gif = network(seed=4), frames(5, side=64)
     params = wide.variables["params"]["unet"]
