@@ -4,8 +4,10 @@ import ast
 import importlib.util
 import json
 import pathlib
+import re
 import runpy
 import shutil
+import sys
 
 import pytest
 
@@ -104,24 +106,60 @@ def defines(module, name):
     return name in found
 
 
+# Files that name where the project is published, and how.
+ADDRESSED = {
+    "setup.cfg": r"^url = (.*)$",
+    "CITATION.cff": r"^repository-code: (.*)$",
+    "mkdocs.yml": r"^repo_url: (.*)$",
+}
+NOWHERE = "https://colab.research.google.com/github/"
+
+
+def addresses_in(root):
+    """What every file says of where the project is published; "" where it says nothing."""
+    found = {}
+    for name, line in ADDRESSED.items():
+        match = re.search(line, (root / name).read_text("utf-8"), re.MULTILINE)
+        found[name] = match[1] if match else ""
+    for path in sorted((root / "colabs").glob("*.ipynb")):
+        (_, title), (_, install) = read(path)[1][:2]
+        badge = re.search(r"colab-badge\.svg\)\]\((.*)\)", title)[1]
+        place = re.fullmatch(rf"{NOWHERE}(.+)/blob/main/colabs/{re.escape(path.name)}", badge)
+        assert place or badge == NOWHERE, badge
+        found[f"badge of {path.name}"] = f"https://github.com/{place[1]}" if place else ""
+        found[path.name] = re.search(r'^REPOSITORY = "(.*?)"', install, re.MULTILINE)[1]
+    return found
+
+
 @pytest.fixture
 def address(tmp_path):
-    """colabs/address.py on a copy of the notebooks: its main, and the folder."""
-    folder = tmp_path / "colabs"
-    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    return runpy.run_path(str(folder / "address.py"))["main"], folder
+    """colabs/address.py on a copy of what it writes into: its main, and the copy."""
+    ignored = shutil.ignore_patterns("__pycache__", ".*")
+    shutil.copytree(FOLDER, tmp_path / "colabs", ignore=ignored)
+    for name in ADDRESSED:
+        shutil.copy(ROOT / name, tmp_path)
+    return runpy.run_path(str(tmp_path / "colabs" / "address.py"))["main"], tmp_path
 
 
-def test_an_address_goes_into_badges_and_install_cells_and_out_again(address):
+def contents(root):
+    return [(root / name).read_bytes() for name in ADDRESSED] + [
+        (root / "colabs" / path.name).read_bytes() for path in NOTEBOOKS
+    ]
+
+
+def test_all_files_say_the_same_of_where_the_project_is_published():
+    found = addresses_in(ROOT)
+    assert len(set(found.values())) == 1, found
+
+
+def test_an_address_goes_into_every_file_and_out_again(address):
     main, folder = address
-    assert main(["https://github.com/somebody/something.git"]) == 0
-    for path in folder.glob("*.ipynb"):
-        (_, title), (_, install) = read(path)[1][:2]
-        assert f"/github/somebody/something/blob/main/colabs/{path.name})" in title
-        assert 'REPOSITORY = "https://github.com/somebody/something"' in install
-    assert main([""]) == 0
-    for path in NOTEBOOKS:
-        assert (folder / path.name).read_bytes() == path.read_bytes()
+    (before,) = set(addresses_in(folder).values())
+    for owner in ("somebody", "somebody-else"):
+        assert main([f"https://github.com/{owner}/something.git"]) == 0
+        assert set(addresses_in(folder).values()) == {f"https://github.com/{owner}/something"}
+    assert main([before]) == 0
+    assert contents(folder) == contents(ROOT)
 
 
 def test_something_else_than_a_repository_is_refused(address, capsys):
@@ -129,8 +167,7 @@ def test_something_else_than_a_repository_is_refused(address, capsys):
     assert main(["https://example.com/"]) == 1
     assert "expected https://github.com/OWNER/NAME" in capsys.readouterr().err
     assert main([]) == 2
-    for path in NOTEBOOKS:
-        assert (folder / path.name).read_bytes() == path.read_bytes()
+    assert contents(folder) == contents(ROOT)
 
 
 @pytest.fixture
@@ -144,7 +181,7 @@ def run_install(monkeypatch):
         monkeypatch.setattr("shutil.which", lambda name: name if name in programs else None)
         monkeypatch.setattr("glob.glob", lambda pattern: [])
         monkeypatch.setattr("subprocess.run", lambda command, check: started.append(command))
-        code = code_of(path)[0].replace('REPOSITORY = ""', f'REPOSITORY = "{address}"')
+        code = re.sub('REPOSITORY = ".*?"', f'REPOSITORY = "{address}"', code_of(path)[0])
         exec(compile(code, path.name, "exec"), {"input": lambda question: answer})
         monkeypatch.undo()
         return started
@@ -171,3 +208,50 @@ def test_the_install_cell_asks_for_the_address_and_takes_jax_for_the_gpu(run_ins
     )
     assert "https://a.example/d" in started[0]
     assert "jax[cuda12]" in started[1] and "./gif2video_jax_source" in started[1]
+
+
+def test_the_install_cell_tried_again_clones_no_second_time(run_install, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gif2video_jax_source").mkdir()
+    (install,) = run_install(NOTEBOOKS[0], installed=False)
+    assert "./gif2video_jax_source" in install
+
+
+@pytest.fixture
+def in_colab(tmp_path, monkeypatch):
+    """Runs cells of notebook 1 in an empty folder, with a stand-in of Colab's own module."""
+    (tmp_path / "gif2video_jax_source").symlink_to(ROOT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(FOLDER.parent / "tests/fake_colab"))
+    names = {"importlib": importlib}
+
+    def run(containing, old="", new=""):
+        (source,) = (code for code in code_of(NOTEBOOKS[0]) if containing in code)
+        exec(compile(source.replace(old, new), "cell", "exec"), names)
+        return names
+
+    run("SOURCE = ")
+    yield run
+    shutil.rmtree(names["OUT"])
+    for name in [name for name in sys.modules if name.startswith("google.colab")]:
+        del sys.modules[name]
+
+
+def test_an_uploaded_gif_is_taken(in_colab, tmp_path, monkeypatch):
+    uploaded = tmp_path / "elsewhere" / "a party.gif"
+    uploaded.parent.mkdir()
+    shutil.copy(ROOT / "data/samples/bunny.gif", uploaded)
+    monkeypatch.setenv("FAKE_COLAB_UPLOAD", str(uploaded))
+    names = in_colab("files.upload", "upload = False", "upload = True")
+    assert names["gif_path"] == pathlib.Path("a party.gif") and names["gif_path"].is_file()
+
+
+def test_a_cancelled_upload_leaves_the_sample(in_colab):
+    names = in_colab("files.upload", "upload = False", "upload = True")
+    assert names["gif_path"].name == "bunny.gif"
+
+
+def test_the_video_is_downloaded_in_colab(in_colab, tmp_path):
+    (in_colab("files.upload")["OUT"] / "restored.mp4").write_bytes(b"video")
+    in_colab("files.download")
+    assert (tmp_path / "downloads" / "restored.mp4").read_bytes() == b"video"
