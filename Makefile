@@ -8,6 +8,7 @@
 #   make bench         speed and memory
 #   make benchmark     quality beside what people would use instead: tables and pictures in out/
 #   make notebooks     the notebooks of colabs/, shrunk, from their first cells to their last
+#   make test-colab    the same as Colab would, each from its install cell on (NOTEBOOKS=1 for one)
 #   make docs          the documentation as a web site, in site/
 #   make sample        make data/samples/ again
 #   make clean         remove what the others made
@@ -25,7 +26,7 @@ JOBS ?= 2
 # Most of the tests' time is compilation, which uses one core: two processes take little over half.
 TESTS := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
-.PHONY: demo test lint test-oracles test-long test-wheel notebooks bench benchmark docs sample clean
+.PHONY: demo test lint test-oracles test-long test-wheel notebooks test-colab bench benchmark docs sample clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m gif2video_jax.evaluation.demo --samples data/samples --output out
@@ -49,6 +50,9 @@ test-wheel: | $(VENV)/bin/python
 notebooks: $(VENV)/.colab
 	$(BIN)/python tests/run_notebooks.py
 
+test-colab: $(VENV)/.colab
+	$(BIN)/python tests/colab_check.py $(NOTEBOOKS)
+
 bench: $(VENV)/.core
 	$(BIN)/python benchmarks/restore.py
 
@@ -70,7 +74,8 @@ clean:
 # A stamp file for each set of packages, made anew when setup.cfg changes.
 $(VENV)/bin/python:
 	$(PYTHON) -c "import sys; assert (3, 11) <= sys.version_info[:2] < (3, 14), \
-	    f'needs Python 3.11 to 3.13, but $(PYTHON) is {sys.version.split()[0]}'"
+	    f'needs Python 3.11 to 3.13, but $(PYTHON) is {sys.version.split()[0]}; give another as in' \
+	    ' make demo PYTHON=python3.12'"
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: setup.cfg | $(VENV)/bin/python

@@ -30,41 +30,56 @@ def main() -> int:
     parser.add_argument("numbers", nargs="*", help="which; all if none is given")
     parser.add_argument("--output", type=pathlib.Path, help="folder to keep what was run in")
     options = parser.parse_args()
-    wanted = options.numbers
-    paths = sorted(NOTEBOOKS.glob("*.ipynb"))
-    if wanted:
-        paths = [path for path in paths if path.name.split("_")[0] in wanted]
+    paths = wanted(options.numbers)
     if not paths:
-        print(f"no notebook {' or '.join(wanted)} in {NOTEBOOKS}", file=sys.stderr)
         return 1
     started = time.monotonic()
-    failed = [path.name for path in paths if not run(path, options.output)]
+    failed = [path.name for path in paths if not run_here(path, options.output)]
     print(f"{len(paths)} notebooks in {time.monotonic() - started:.0f} s", flush=True)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def run(path: pathlib.Path, output: pathlib.Path | None) -> bool:
-    """Runs one notebook; says how long it took, or where it failed."""
+def wanted(numbers: list[str]) -> list[pathlib.Path]:
+    """The notebooks of these numbers, or all; says so if there is none."""
+    paths = sorted(NOTEBOOKS.glob("*.ipynb"))
+    if numbers:
+        paths = [path for path in paths if path.name.split("_")[0] in numbers]
+    if not paths:
+        print(f"no notebook {' or '.join(numbers)} in {NOTEBOOKS}", file=sys.stderr)
+    return paths
+
+
+def run_here(path: pathlib.Path, output: pathlib.Path | None) -> bool:
+    """Runs one notebook where it lies, and keeps what was run."""
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
+    if not run(path.name, notebook, path.parent):
+        return False
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, output / path.name)
+    return True
+
+
+def run(
+    name: str, notebook: nbformat.NotebookNode, folder: pathlib.Path, kernel: str = "python3"
+) -> bool:
+    """Runs a notebook in a folder; says how long it took, or where it failed."""
     client = nbclient.NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
+        kernel_name=kernel,
+        resources={"metadata": {"path": str(folder)}},
     )
     started = time.monotonic()
     try:
         client.execute()
     except nbclient.exceptions.CellExecutionError as error:
-        print(f"{path.name}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return False
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, output / path.name)
-    print(f"{path.name}: {time.monotonic() - started:.0f} s", flush=True)
+    print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
     return True
 
 

@@ -1,0 +1,1 @@
+"""What the notebooks use of Colab's own module, which nobody can install elsewhere."""
