@@ -28,7 +28,7 @@ def distinct_colors(
 ) -> UInt8[np.ndarray, "k 3"] | None:
     """The distinct colours in ascending (R, G, B) order, or None if more than `at_most`."""
     # A sparse look settles almost every photograph; only flat pictures pay for the full count.
-    step = max(1, len(pixels) // 4096)
+    step = max(1, len(pixels) // (8 * at_most))
     codes = np.unique(color_codes(pixels[::step]))
     if len(codes) <= at_most and step > 1:
         codes = np.unique(color_codes(pixels))

@@ -232,9 +232,8 @@ def random_view(
         array = array[:, ::-1]
     if rng.random() < 0.25:
         array = array.transpose(1, 0, 2)
-    if rng.random() < 0.5:
-        array = _recolor(rng, array)
-    return np.ascontiguousarray(array)
+    array = np.ascontiguousarray(array)
+    return _recolor(rng, array) if rng.random() < 0.5 else array
 
 
 def _recolor(rng: np.random.Generator, image: UInt8[np.ndarray, "h w 3"]):
@@ -243,17 +242,23 @@ def _recolor(rng: np.random.Generator, image: UInt8[np.ndarray, "h w 3"]):
     gamma = rng.uniform(0.75, 1.35, 3)
     gain, lift = rng.uniform(0.75, 1.1), rng.uniform(-0.04, 0.04)
     order = rng.permutation(3) if rng.random() < 0.3 else np.arange(3)
-    # Gamma and gain by a table, in steps of 1/16 of a level, so that shades stay smooth.
+    # Gamma and gain by a table, in steps of 1/16 of a level, so that shades stay smooth. The step
+    # of a channel is a share of it, plus a share of the sum of all three.
     shades = np.arange(256 * 16) / (255 * 16)
-    value = image.astype(np.float32)
-    value *= 16 * saturation
-    grey = np.einsum("hwc->hw", value) * ((1 / saturation - 1) / 3)
+    own = np.arange(256, dtype=np.float32) * (16 * saturation)
+    grey = np.arange(3 * 255 + 1, dtype=np.float32) * (16 / 3 * (1 - saturation))
+    channels = [np.ascontiguousarray(image[..., channel]) for channel in range(3)]
+    total = channels[0].astype(np.int16)
+    total += channels[1]
+    total += channels[2]
+    shared = grey.take(total)
     recolored = np.empty_like(image)
     for target, channel in enumerate(order):
-        table = np.clip(shades, 0, 1) ** gamma[channel] * gain + lift
-        table = np.round(np.clip(table, 0, 1) * 255).astype(np.uint8)
-        steps = np.clip(value[..., channel] + grey, 0, len(shades) - 1).astype(np.int16)
-        recolored[..., target] = table[steps]
+        table = np.clip(shades ** gamma[channel] * gain + lift, 0, 1)
+        table = np.round(table * 255).astype(np.uint8)
+        steps = own.take(channels[channel])
+        steps += shared
+        recolored[..., target] = table.take(steps.astype(np.intp), mode="clip")
     return recolored
 
 
