@@ -18,11 +18,15 @@ from gif2video_jax.gifs.dithers import _bayer_matrix, paletteuse
 from gif2video_jax.gifs.palette import Palette
 from tests import oracles
 
-PUBLIC = ("astronaut", "chelsea", "coffee", "rocket")
+PUBLIC = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
 
 
 def picture(name: str, size: int = 128) -> np.ndarray:
-    image = Image.fromarray(getattr(skimage.data, name)())
+    if name in ("china", "flower"):
+        whole = oracles.require_module("sklearn.datasets").load_sample_image(f"{name}.jpg")
+    else:
+        whole = getattr(skimage.data, name)()
+    image = Image.fromarray(whole)
     return np.asarray(image.resize((size, size), Image.Resampling.BOX))
 
 

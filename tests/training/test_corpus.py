@@ -1,6 +1,8 @@
 """Packed corpora, read from miniature ZIP files that the tests make themselves."""
 
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -50,6 +52,25 @@ def test_frames_are_the_pictures_that_were_packed(corpus_path):
         np.testing.assert_array_equal(
             clips.frame(clips.items[0], index), smooth_picture(100 + index, 120, 140)
         )
+
+
+def test_batches_need_neither_tfds_nor_tensorflow_nor_grain_nor_jax(corpus_path):
+    """What a data worker of an accelerator image has: NumPy, Pillow and the packed file."""
+    code = """
+import sys
+for name in ("tensorflow", "tensorflow_datasets", "grain", "array_record", "jax"):
+    sys.modules[name] = None  # an import of it fails
+from gif2video_jax.training import inputs
+recipe = "32/minimum_variance/floyd_steinberg"
+maker = inputs.make_examples(
+    "dequantization", split="train", seed=0, source=f"packed:{sys.argv[1]}", recipe=recipe
+)
+batches = inputs.make_batches(maker, examples_per_batch=2, num_workers=0)
+print(next(batches)["truth"].shape)
+"""
+    command = [sys.executable, "-c", code, str(corpus_path)]
+    made = subprocess.run(command, capture_output=True, text=True)
+    assert made.stdout.strip() == "(8, 96, 96, 3)", made.stderr
 
 
 def test_near_duplicates_are_drawn_as_one_picture(tmp_path):
