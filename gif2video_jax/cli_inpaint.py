@@ -46,9 +46,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--scene-threshold",
         type=float,
         metavar="X",
-        help="0 to 1: how different the frames at a cut are; the higher, the fewer cuts",
+        help="0 to 1: how different the frames at a cut are; the higher, the fewer cuts "
+        "(default: 0.3)",
     )
-    add("--model", default="default", metavar="NAME", help="see `gif2video models`")
+    add(
+        "--model",
+        default="default",
+        metavar="NAME",
+        help="see `gif2video models` (default: %(default)s)",
+    )
     add(
         "--weights",
         type=pathlib.Path,
@@ -56,7 +62,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a folder of weights instead of a bundled model",
     )
     quality = parser.add_mutually_exclusive_group()
-    quality.add_argument("--crf", type=int, metavar="N", help="the encoder's quality, 0 the best")
+    quality.add_argument(
+        "--crf",
+        type=int,
+        metavar="N",
+        help="the encoder's quality, 0 the best (default: 14 for MP4 and MKV, 20 for WebM, 10 for "
+        "WebP)",
+    )
     quality.add_argument("--lossless", action="store_true", help="keep every pixel as computed")
     add("--format", choices=FORMATS, help="of the output, where its name does not tell")
 

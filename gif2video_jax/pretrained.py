@@ -138,7 +138,7 @@ def _folder_files(name: str) -> dict[str, pathlib.Path]:
         what = "a file, not a folder" if folder.exists() else "no such model or folder"
         raise InputError(
             f"{name}: {what}; bundled models: {available}; "
-            "or give a folder that `gif2video import-torch` made"
+            "or give a folder of weights, such as `gif2video import-torch` and training make"
         )
     parts = PARTS + _FURTHER_PARTS
     files = {part: folder / f"{part}{_SUFFIX}" for part in parts} | {"card": folder / "card.json"}

@@ -57,6 +57,21 @@ def test_help_lists_the_commands_and_exits_with_0(capsys):
         assert command in text
 
 
+@pytest.mark.parametrize("command", ["restore", "inpaint"])
+def test_help_tells_the_defaults_that_other_modules_decide(command, capsys):
+    from gif2video_jax.gifs.scenes import DEFAULT_THRESHOLD
+    from gif2video_jax.media.formats import FORMATS
+
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    mp4, mkv, webm, webp = (FORMATS[name].default_crf for name in ("mp4", "mkv", "webm", "webp"))
+    assert mp4 == mkv
+    assert f"(default: {mp4} for MP4 and MKV, {webm} for WebM, {webp} for WebP)" in text
+    assert f"the fewer cuts (default: {DEFAULT_THRESHOLD})" in text
+    assert "`gif2video models` (default: default)" in text
+
+
 def test_help_is_quick():
     start = time.perf_counter()
     assert run("--help").returncode == 0

@@ -121,9 +121,7 @@ def _opencv() -> Any:
     try:
         import cv2
     except ImportError:
-        raise InputError(
-            "optical flow needs OpenCV: pip install gif2video_jax[evaluation]"
-        ) from None
+        raise InputError("optical flow needs OpenCV: pip install opencv-python-headless") from None
     return cv2
 
 
