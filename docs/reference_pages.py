@@ -58,15 +58,25 @@ def pages() -> dict[str, str]:
 
 
 def public_names() -> list[str]:
-    """Full names of the package's exports, and of all that public modules define publicly."""
+    """Full names of what public modules define publicly, and of their classes' public methods."""
     names = []
     for module in modules():
         path = PACKAGE.parent / module.replace(".", "/")
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        for node in ast.parse(file.read_text("utf-8")).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                names.append(f"{module}.{node.name}")
-    return names
+        for node in _public_nodes(ast.parse(file.read_text("utf-8")).body):
+            names.append(f"{module}.{node.name}")
+            if isinstance(node, ast.ClassDef):
+                names += [f"{module}.{node.name}.{one.name}" for one in _public_nodes(node.body)]
+    return list(dict.fromkeys(names))  # a property and its setter are one
+
+
+def _public_nodes(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
+    """Functions and classes whose names do not begin with an underscore."""
+    return [
+        node
+        for node in body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
 
 
 def on_files(files, config):
