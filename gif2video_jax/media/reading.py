@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -135,12 +136,12 @@ class _StreamReader(VideoReader):
             self._first = next(self._decoder, None)
             if self._first is None:
                 raise InputError(f"{path}: no frame of this video can be decoded")
-            self._time_base = Fraction(self._stream.time_base or Fraction(1, 25))
+            self._time_base = _fraction(self._stream.time_base) or Fraction(1, 25)
             self._converter = conversion.Converter("rgb24", self._time_base)
             self.height, self.width = self._convert(self._first).shape[:2]
             stack.pop_all()
         average = self._stream.average_rate or self._stream.guessed_rate
-        self.rate = Fraction(average) if average else _FOLDER_RATE
+        self.rate = _fraction(average) or _FOLDER_RATE
         if self._stream.duration:
             self.duration = self._stream.duration * self._time_base
         elif self._container.duration:
@@ -273,6 +274,11 @@ class _FolderReader(VideoReader):
             with _open_picture(path) as image, _bad_picture(str(path)):
                 picture = np.array(image.convert("RGB"))
             yield index / self.rate, picture
+
+
+def _fraction(rational: Any) -> Fraction | None:
+    """PyAV's number as a fraction, of whichever type it is in its version; None for none and 0."""
+    return Fraction(rational.numerator, rational.denominator) if rational else None
 
 
 def _open_picture(path: Path) -> Image.Image:
