@@ -169,10 +169,7 @@ class Scene:
 
     def layer_map(self, time: float) -> Int[np.ndarray, "{self.height} {self.width}"]:
         """The number of the foremost layer that covers each pixel by more than half; else -1."""
-        result = np.full((self.height, self.width), -1, np.int32)
-        for number in range(len(self.layers)):
-            result[self._matte(number, time) > _HALF] = number
-        return result
+        return self._owners(time)[0]
 
     def flow(
         self, start: float, end: float
@@ -192,10 +189,8 @@ class Scene:
           visible: False where the point is covered at `end`, outside the frame, or on a soft edge
             (a pixel that several layers share moves no single way).
         """
-        owner = self.layer_map(start)
-        owner_end = self.layer_map(end)
-        shared = self._shared(start)
-        shared_end = self._shared(end)
+        owner, shared = self._owners(start)
+        owner_end, shared_end = self._owners(end)
         rows, columns = np.indices((self.height, self.width), np.float64)
         points = np.stack([columns + 0.5, rows + 0.5, np.ones_like(rows)])
         flow = np.zeros((self.height, self.width, 2), np.float32)
@@ -252,11 +247,26 @@ class Scene:
             return np.ones((bottom - top, right - left), bool)
         return covers(np.arange(left, right) + 0.5, np.arange(top, bottom)[:, None] + 0.5)
 
-    def _shared(self, time: float) -> Bool[np.ndarray, "{self.height} {self.width}"]:
-        """Where the foremost layers mix: some matte in front is neither clear nor opaque."""
-        shared = np.zeros((self.height, self.width), bool)
-        for number in range(len(self.layers)):
-            matte = self._matte(number, time)
-            shared[matte >= 253] = False
-            shared |= (matte > 2) & (matte < 253)
-        return shared
+    @functools.cached_property
+    def _known_owners(self) -> dict[float, tuple[np.ndarray, np.ndarray]]:
+        return {}  # flows between a few times ask for each of them again and again
+
+    def _owners(
+        self, time: float
+    ) -> tuple[
+        Int[np.ndarray, "{self.height} {self.width}"],
+        Bool[np.ndarray, "{self.height} {self.width}"],
+    ]:
+        """The layer map, and where layers mix: the foremost matte is neither clear nor opaque."""
+        if time not in self._known_owners:
+            owner = np.full((self.height, self.width), -1, np.int32)
+            shared = np.zeros((self.height, self.width), bool)
+            for number in range(len(self.layers)):
+                matte = self._matte(number, time)
+                owner[matte > _HALF] = number
+                shared[matte >= 253] = False
+                shared |= (matte > 2) & (matte < 253)
+            owner.setflags(write=False)
+            shared.setflags(write=False)
+            self._known_owners[time] = owner, shared
+        return self._known_owners[time]

@@ -20,11 +20,18 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.candidate_motion import (
+    NUM_CANDIDATES,
+    candidate_motions,
+    log_likelihood,
+    mismatches,
+)
 from gif2video_jax.ops.optical_flow import pyramid_flow
 from gif2video_jax.ops.warp import warp
 
@@ -73,6 +80,11 @@ class SuperSlomo(nn.Module):
         then read beside their inputs: A the first frame minus the second one warped by the
         pyramid's flow, B both warped frames' difference. They tell where a flow is wrong, and are
         small beside the frames.
+      refine_unet: fields of net B; None, the paper's, takes those of `unet`.
+      choose_motion: False, the paper's, or: net B does not give flows but corrects how likely each
+        of the motions is that might pass through a pixel (`ops.candidate_motion`). The straight
+        flows of step 2 mix both sides of a moving edge; a choice keeps them apart, and does no
+        harm where they agree.
     """
 
     unet: Mapping[str, Any]
@@ -80,11 +92,14 @@ class SuperSlomo(nn.Module):
     refine_residual: bool = False
     pyramid_iterations: int = 0
     difference_gain: float = 0.0
+    refine_unet: Mapping[str, Any] | None = None
+    choose_motion: bool = False
 
     def setup(self):
         """Makes both U-Nets."""
         self.flow = UNet(out_channels=2, **self.unet)
-        self.refine = UNet(out_channels=5, **self.unet)
+        channels = 1 + (NUM_CANDIDATES if self.choose_motion else 4)
+        self.refine = UNet(out_channels=channels, **(self.refine_unet or self.unet))
 
     def __call__(
         self,
@@ -145,25 +160,39 @@ class SuperSlomo(nn.Module):
     ) -> Interpolation:
         """Steps 2 to 4, for flows that are known; all times go through net B as one batch."""
         n, num_times = times.shape
+        seen_01, seen_10 = flow_01, flow_10
+        if self.choose_motion:  # net A learns from terms of its own: through net B it diverged
+            seen_01, seen_10 = jax.lax.stop_gradient((flow_01, flow_10))
 
         def repeat(x):
             return jnp.repeat(x, num_times, axis=0)
 
         image_0, image_1, t = repeat(frame_0), repeat(frame_1), times.reshape(-1, 1, 1, 1)
-        flow_t0, flow_t1 = flows_at(repeat(flow_01), repeat(flow_10), t)
+        flow_t0, flow_t1 = flows_at(repeat(seen_01), repeat(seen_10), t)
         warped_0, warped_1 = warp(image_0, flow_t0), warp(image_1, flow_t1)
         inputs = [image_0, image_1, warped_0, warped_1]
         inputs += [flow_t0 / self.max_flow, flow_t1 / self.max_flow]
         if self.difference_gain:
             inputs.append(self.difference_gain * (warped_0 - warped_1))
+        motions, likelihood = None, 0.0
+        if self.choose_motion:
+            motions = candidate_motions(repeat(seen_01), repeat(seen_10), t)
+            inputs += [motion / self.max_flow for motion in motions]
+            differences = mismatches(image_0, image_1, motions, t)
+            likelihood = log_likelihood(differences, t)
+            inputs.append(self.difference_gain * differences)
         refined = self.refine(jnp.concatenate(inputs, axis=-1))
-        if self.refine_residual:
+        if motions is not None:
+            weights = jax.nn.softmax(likelihood + refined[..., :-1], axis=-1)
+            motion: Any = sum(weights[..., i : i + 1] * each for i, each in enumerate(motions))
+            flow_t0, flow_t1 = -t * motion, (1 - t) * motion
+        elif self.refine_residual:
             flow_t0 = flow_t0 + self.max_flow * jnp.tanh(refined[..., 0:2])
             flow_t1 = flow_t1 + self.max_flow * jnp.tanh(refined[..., 2:4])
         else:
             flow_t0 = self.max_flow * jnp.tanh(refined[..., 0:2])
             flow_t1 = self.max_flow * jnp.tanh(refined[..., 2:4])
-        visibility = (jnp.tanh(refined[..., 4:5]) + 1) / 2
+        visibility = (jnp.tanh(refined[..., -1:]) + 1) / 2
         frames = fuse(warp(image_0, flow_t0), warp(image_1, flow_t1), visibility, t)
 
         def split(x):

@@ -181,18 +181,22 @@ class RealMotionExamples(ClipExamples):
         """Makes example `index`.
 
         Returns:
-          As `InterpolationExamples`: keys, truth of the frames between, and times; flows are zeros
-          and visible is False everywhere, as the true motion is not known.
+          As `InterpolationExamples`: keys, truth of the frames between, and times; all flows are
+          zeros and visible nowhere, as the true motion is not known.
         """
         made = super().__getitem__(index)
         rng = np.random.default_rng([self.seed, index, 1])
         keys = made["truth"][0, [0, -1]]
         if rng.random() < 0.7:
             keys = damaged_keys(rng, keys, rng.uniform(0, self.damage))
+        sides = (2, self.size, self.size)
+        between = (1, self.num_frames - 2, *sides)
         return {
             "keys": keys[None],
             "truth": made["truth"][:, 1:-1],
             "times": made["times"],
-            "flows": np.zeros((1, 2, self.size, self.size, 2), np.float32),
-            "visible": np.zeros((1, 2, self.size, self.size), bool),
+            "flows": np.zeros((1, *sides, 2), np.float32),
+            "visible": np.zeros((1, *sides), bool),
+            "flows_between": np.zeros((*between, 2), np.float32),
+            "visible_between": np.zeros(between, bool),
         }

@@ -45,7 +45,8 @@ class InterpolationExamples:
         Returns:
           keys uint8 (1, 2, s, s, 3), truth uint8 (1, t, s, s, 3), times float32 (1, t), flows
           float32 (1, 2, s, s, 2) from 0 to 1 and back, and visible bool (1, 2, s, s): where those
-          flows hold.
+          flows hold; flows_between float32 (1, t, 2, s, s, 2) from the frames between to both key
+          frames, and visible_between bool (1, t, 2, s, s).
         """
         rng = np.random.default_rng([self.seed, index])
 
@@ -57,6 +58,8 @@ class InterpolationExamples:
         times = np.sort(rng.uniform(0.1, 0.9, self.num_times))
         frames = scene.render([0.0, 1.0, *times])
         flows, visible = zip(scene.flow(0.0, 1.0), scene.flow(1.0, 0.0), strict=True)
+        between, seen = zip(*(scene.flow(t, key) for t in times for key in (0.0, 1.0)), strict=True)
+        sides = (1, self.num_times, 2, self.size, self.size)
         keys = frames[:2]
         if rng.random() < 0.7:
             keys = damaged_keys(rng, keys, rng.uniform(0, self.damage))
@@ -66,6 +69,8 @@ class InterpolationExamples:
             "times": times[None].astype(np.float32),
             "flows": np.stack(flows)[None],
             "visible": np.stack(visible)[None],
+            "flows_between": np.stack(between).reshape(*sides, 2),
+            "visible_between": np.stack(seen).reshape(sides),
         }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from gif2video_jax.models.superslomo import Interpolation
 from gif2video_jax.ops.image import to_float
@@ -27,7 +27,15 @@ class InterpolationTask(GeneratorTask):
     """The terms of the paper's loss, each with a weight, and a supervised flow term beside them."""
 
     model_kind = "superslomo"
-    terms_available = ("image", "gradient", "warp", "smooth", "flow")
+    terms_available = (
+        "image",
+        "gradient",
+        "warp",
+        "smooth",
+        "flow",
+        "flow_between",
+        "visibility",
+    )
 
     def first_variables(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, dict[str, Any]]:
         """See `GeneratorTask`."""
@@ -46,7 +54,8 @@ class InterpolationTask(GeneratorTask):
     def terms(self, result: Any, batch: Batch) -> Metrics:
         """See `GeneratorTask`."""
         keys, truth = to_float(batch["keys"]), to_float(batch["truth"])
-        return loss_terms(result, keys, truth, batch["flows"], batch["visible"])
+        between = between_terms(result, batch["flows_between"], batch["visible_between"])
+        return loss_terms(result, keys, truth, batch["flows"], batch["visible"]) | between
 
     def pairs(self, result: Any, batch: Batch) -> tuple[Pair, Pair]:
         """See `GeneratorTask`: the frames between, each beside its nearest key frame."""
@@ -99,15 +108,40 @@ def loss_terms(
         + losses.l1(warp(repeat(first), _merge(result.flow_t0)), wanted)
         + losses.l1(warp(repeat(second), _merge(result.flow_t1)), wanted)
     )
-    error = jnp.stack([result.flow_01, result.flow_10], axis=1) - flows
-    distance = jnp.sqrt(jnp.sum(jnp.square(error), axis=-1) + 1e-6)
     return {
         "image": 127.5 * losses.l1(frames, wanted),
         "gradient": 127.5 * losses.gradient_difference(frames, wanted),
         "warp": 127.5 * warped,
         "smooth": losses.flow_smoothness(result.flow_01) + losses.flow_smoothness(result.flow_10),
-        "flow": jnp.sum(distance * visible) / jnp.maximum(jnp.sum(visible), 1),
+        "flow": _distance(jnp.stack([result.flow_01, result.flow_10], axis=1), flows, visible),
     }
+
+
+def between_terms(
+    result: Interpolation, flows: Float[Array, "n t 2 h w 2"], visible: Bool[Array, "n t 2 h w"]
+) -> Metrics:
+    """What is known of rendered motion at the times between, beside the paper's terms.
+
+    "flow_between" is the mean distance in pixels of the refined flows from the true ones where
+    those hold, "visibility" the mean distance of V0 from 1 where a pixel is seen in frame 0 alone,
+    and from 0 where it is seen in frame 1 alone.
+    """
+    found = jnp.stack([result.flow_t0, result.flow_t1], axis=2)
+    first, second = visible[:, :, 0], visible[:, :, 1]
+    alone = first != second
+    error = jnp.abs(result.visibility[..., 0] - first)
+    return {
+        "flow_between": _distance(found, flows, visible),
+        "visibility": jnp.sum(error * alone) / jnp.maximum(jnp.sum(alone), 1),
+    }
+
+
+def _distance(
+    found: Float[Array, "*n 2"], true: Float[Array, "*n 2"], visible: Bool[Array, "*n"]
+) -> Float[Array, ""]:
+    """The mean distance of vectors where the true ones hold."""
+    distance = jnp.sqrt(jnp.sum(jnp.square(found - true), axis=-1) + 1e-6)
+    return jnp.sum(distance * visible) / jnp.maximum(jnp.sum(visible), 1)
 
 
 def _merge(x: Float[Array, "n t *rest"]) -> Float[Array, " m *rest"]:

@@ -8,6 +8,12 @@ from scipy.ndimage import uniform_filter
 
 from gif2video_jax.models.superslomo import FLOW_UNET, SuperSlomo, flows_at, fuse
 from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.candidate_motion import (
+    NUM_CANDIDATES,
+    candidate_motions,
+    log_likelihood,
+    mismatches,
+)
 from gif2video_jax.torch_import import import_torch
 from tests import oracles
 from tests.random_variables import random_variables
@@ -193,6 +199,63 @@ def test_fusion_weighs_by_time_and_visibility():
     assert fused(0.5, 0.25) == pytest.approx(1.25)
     assert fused(1.0, 0.5) == pytest.approx(1.0) and fused(0.0, 0.5) == pytest.approx(2.0)
     assert fused(0.5, 0.0) == pytest.approx(1.0) and fused(0.5, 1.0) == pytest.approx(2.0)
+
+
+@pytest.fixture(scope="module")
+def choosing():
+    """A small network of ours that chooses among motions, and two frames."""
+    module = SuperSlomo(
+        unet=SMALL,
+        refine_unet=SMALL | {"stage_channels": (5, 6), "up_channels": (5,)},
+        max_flow=4.0,
+        choose_motion=True,
+        difference_gain=2.0,
+    )
+    return module, random_variables(module, 2), random_frames(3, 2, 2, 21, 28, 3)
+
+
+def test_an_untrained_choice_is_by_likelihood(choosing):
+    module, variables, (frame_0, frame_1) = choosing
+    head = jax.tree.map(jnp.zeros_like, variables["params"]["refine"]["head"])
+    refine = {**variables["params"]["refine"], "head": head}
+    variables = {"params": {**variables["params"], "refine": refine}}
+    found = jax.jit(module.apply)(variables, frame_0, frame_1, jnp.full((2, 1), 0.25))
+    t = jnp.full((2, 1, 1, 1), 0.25)
+    motions = candidate_motions(found.flow_01, found.flow_10, t)
+    differences = mismatches(jnp.array(frame_0), jnp.array(frame_1), motions, t)
+    likelihood = np.exp(log_likelihood(differences, t))
+    motion = np.einsum("nhwk,knhwc->nhwc", likelihood, np.stack(motions))
+    motion /= likelihood.sum(-1, keepdims=True)
+    assert np.abs(motion).max() > 0.1
+    np.testing.assert_allclose(found.flow_t0[:, 0], -0.25 * motion, atol=1e-5)
+    np.testing.assert_allclose(found.flow_t1[:, 0], 0.75 * motion, atol=1e-5)
+    np.testing.assert_allclose(found.visibility, 0.5)
+
+
+def test_the_choice_follows_the_logits(choosing):
+    """A head whose bias prefers one candidate by far."""
+    module, variables, (frame_0, frame_1) = choosing
+    for candidate in range(NUM_CANDIDATES):
+        head = jax.tree.map(jnp.zeros_like, variables["params"]["refine"]["head"])
+        head["bias"] = head["bias"].at[candidate].set(500.0)
+        refine = {**variables["params"]["refine"], "head": head}
+        changed = {"params": {**variables["params"], "refine": refine}}
+        found = jax.jit(module.apply)(changed, frame_0, frame_1, jnp.full((2, 1), 0.5))
+        motions = candidate_motions(found.flow_01, found.flow_10, jnp.full((2, 1, 1, 1), 0.5))
+        np.testing.assert_allclose(found.flow_t1[:, 0], 0.5 * motions[candidate], atol=1e-5)
+
+
+def test_net_a_learns_nothing_through_the_choice_and_its_own_flows_do_teach_it(choosing):
+    module, variables, (frame_0, frame_1) = choosing
+
+    def loss(params, name):
+        found = module.apply({"params": params}, frame_0, frame_1, jnp.full((2, 1), 0.5))
+        return jnp.mean(jnp.square(getattr(found, name)))
+
+    for name, teaches in (("frames", False), ("flow_01", True)):
+        gradient = jax.grad(loss)(variables["params"], name)
+        assert any(jnp.any(leaf) for leaf in jax.tree.leaves(gradient["flow"])) == teaches
+        assert any(jnp.any(leaf) for leaf in jax.tree.leaves(gradient["refine"])) != teaches
 
 
 def test_shapes_that_do_not_match_are_rejected(small, without_shape_checks):

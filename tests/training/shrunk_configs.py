@@ -136,4 +136,6 @@ def batch_of(task: str, num: int = 2, side: int = SIDE) -> dict[str, np.ndarray]
         "times": times,
         "flows": np.concatenate([-moved, moved], axis=1),
         "visible": np.ones((num, 2, side, side), bool),
+        "flows_between": np.stack([moved, -moved], axis=2) / 2,
+        "visible_between": np.ones((num, 1, 2, side, side), bool),
     }

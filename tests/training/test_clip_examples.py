@@ -126,8 +126,11 @@ def test_real_motion_looks_like_rendered_motion_without_flows(corpus):
         "times": (1, 3),
         "flows": (1, 2, SIDE, SIDE, 2),
         "visible": (1, 2, SIDE, SIDE),
+        "flows_between": (1, 3, 2, SIDE, SIDE, 2),
+        "visible_between": (1, 3, 2, SIDE, SIDE),
     }
-    assert not example["visible"].any() and not example["flows"].any()
+    for name in ("flows", "visible", "flows_between", "visible_between"):
+        assert not example[name].any()
     clip = make(corpus)[1]["truth"]
     np.testing.assert_array_equal(example["keys"][0], clip[0, [0, -1]])
     np.testing.assert_array_equal(example["truth"], clip[:, 1:-1])

@@ -45,6 +45,22 @@ def test_warping_one_key_by_the_true_flow_gives_the_other_where_visible(corpus_p
     assert better >= 10
 
 
+def test_warping_a_key_by_the_flow_between_gives_the_frame_between(corpus_path):
+    maker = InterpolationExamples(corpus_path, size=SIDE, damage=0.0, num_times=2)
+    better = 0
+    for index in range(6):
+        example = maker[index]
+        keys, truth = (example[name][0].astype(float) for name in ("keys", "truth"))
+        for time in range(2):
+            for key in range(2):
+                image, inside = warped(keys[key], example["flows_between"][0, time, key])
+                mask = example["visible_between"][0, time, key] & inside
+                error = np.abs(image - truth[time]).mean(-1)[mask]
+                assert np.median(error) < 1.5 and error.mean() < 4
+                better += error.mean() < np.abs(keys[key] - truth[time]).mean(-1)[mask].mean()
+    assert better >= 20
+
+
 def test_an_example_is_a_function_of_seed_and_index_alone(corpus_path):
     one, two = (InterpolationExamples(corpus_path, size=SIDE, seed=2) for _ in range(2))
     two[1]
@@ -64,6 +80,8 @@ def test_shapes_and_times_are_as_promised(corpus_path):
         "times": ("float32", (1, 3)),
         "flows": ("float32", (1, 2, SIDE, SIDE, 2)),
         "visible": ("bool", (1, 2, SIDE, SIDE)),
+        "flows_between": ("float32", (1, 3, 2, SIDE, SIDE, 2)),
+        "visible_between": ("bool", (1, 3, 2, SIDE, SIDE)),
     }
     times = example["times"][0]
     assert (np.diff(times) >= 0).all() and 0 < times[0] and times[-1] < 1
@@ -75,7 +93,7 @@ def test_damage_touches_the_keys_and_never_the_truth(corpus_path):
     )
     changed = 0
     for index in range(5):
-        for name in ("truth", "times", "flows", "visible"):
+        for name in clean[index].keys() - {"keys"}:
             np.testing.assert_array_equal(clean[index][name], damaged[index][name])
         changed += not np.array_equal(clean[index]["keys"], damaged[index]["keys"])
     assert changed

@@ -7,7 +7,7 @@ import pytest
 from gif2video_jax.evaluation import metrics as evaluation
 from gif2video_jax.models.superslomo import Interpolation
 from gif2video_jax.training import losses
-from gif2video_jax.training.interpolation_task import loss_terms
+from gif2video_jax.training.interpolation_task import between_terms, loss_terms
 from gif2video_jax.training.metrics import mean_psnr
 
 
@@ -121,6 +121,15 @@ def test_interpolation_terms_are_those_of_the_definition():
     close(terms["smooth"], np.mean(np.abs(numpy_differences(flow_01))))
     distance = np.sqrt(np.square(np.stack([flow_01, flow_10], 1) - flows).sum(-1))
     close(terms["flow"], distance[visible].mean())
+
+    flows, visible = images(10, n, times, 2, 5, 6, 2), images(11, n, times, 2, 5, 6) > 0
+    result = result._replace(visibility=jnp.array(abs(images(12, n, times, 5, 6, 1))))
+    terms = between_terms(result, jnp.array(flows), jnp.array(visible))
+    distance = np.sqrt(np.square(np.stack([flow_t0, flow_t1], 2) - flows).sum(-1))
+    close(terms["flow_between"], distance[visible].mean())
+    trust = np.asarray(result.visibility)[..., 0]
+    only_0, only_1 = visible[:, :, 0] & ~visible[:, :, 1], visible[:, :, 1] & ~visible[:, :, 0]
+    close(terms["visibility"], np.concatenate([1 - trust[only_0], trust[only_1]]).mean())
 
 
 def test_flows_that_hold_nowhere_cost_nothing():
