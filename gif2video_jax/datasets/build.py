@@ -48,7 +48,8 @@ def _build(options: argparse.Namespace) -> None:
         from gif2video_jax.datasets.clip_builder import WORKERS_VARIABLE
     except ImportError as error:
         raise InputError(
-            f"needs packages that are not installed ({error}): pip install 'gif2video_jax[data]'"
+            f"needs packages that are not installed ({error}): pip install '.[data]' in this "
+            "project's folder"
         ) from None
     name, _, config = options.name.partition("/")
     if name not in TFDS_DATASETS:
@@ -79,7 +80,7 @@ def _beam_options(text: str | None):
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError:
         raise InputError(
-            "--beam-options needs apache-beam: pip install 'gif2video_jax[beam]'"
+            "--beam-options needs apache-beam: pip install '.[beam]' in this project's folder"
         ) from None
     return PipelineOptions([f"--{option}" for option in text.split(",")])
 

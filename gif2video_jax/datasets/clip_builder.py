@@ -20,7 +20,7 @@ try:
 except ImportError as error:
     raise ImportError(
         f"the TFDS builders need packages that are not installed ({error}); "
-        "pip install 'gif2video_jax[data]'"
+        "pip install '.[data]' in this project's folder"
     ) from None
 from etils import epath
 

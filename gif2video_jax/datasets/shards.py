@@ -230,7 +230,7 @@ def _write_on_beam(tasks: Sequence[ShardTask], runner: Any, options: Any) -> Non
         import apache_beam as beam
     except ImportError:
         raise InputError(
-            "building on Beam needs apache-beam: pip install 'gif2video_jax[beam]'"
+            "building on Beam needs apache-beam: pip install '.[beam]' in this project's folder"
         ) from None
     with beam.Pipeline(runner=runner, options=options) as pipeline:
         _ = (

@@ -147,7 +147,7 @@ def grain_dataset(maker: Any, *, examples_per_batch: int, shard: int = 0, num_sh
     except ImportError as error:
         raise InputError(
             f"engine 'grain' needs a package that is not installed ({error}): "
-            "pip install 'gif2video_jax[data]'"
+            "pip install '.[data]' in this project's folder"
         ) from None
     numbers = loader.ExampleNumbers(examples_per_batch, shard, num_shards)
     own = len(numbers[0])

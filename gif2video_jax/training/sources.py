@@ -214,7 +214,7 @@ class TfdsSource(Source):
         except ImportError as error:
             raise InputError(
                 f"tfds:{self._name}: needs packages that are not installed ({error}): "
-                "pip install 'gif2video_jax[data]'"
+                "pip install '.[data]' in this project's folder"
             ) from None
         name, _, config = self._name.partition("/")
         if name not in TFDS_DATASETS or not config:

@@ -102,7 +102,7 @@ def test_unknown_engines_and_a_missing_grain_are_named(monkeypatch):
     with pytest.raises(InputError, match="one of auto, grain, processes, got 'threads'"):
         take(1, engine="threads")
     monkeypatch.setitem(__import__("sys").modules, "grain", None)
-    with pytest.raises(InputError, match=r"pip install 'gif2video_jax\[data\]'"):
+    with pytest.raises(InputError, match=r"pip install '.\[data\]'"):
         take(1, engine="grain")
     assert rows(take(1)) == [[0, 1, 2, 3]]  # nothing else needs it
 

@@ -147,5 +147,5 @@ def test_what_is_not_built_says_how_to_build_it(name, message):
 
 def test_without_tfds_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(InputError, match=r"pip install 'gif2video_jax\[data\]'"):
+    with pytest.raises(InputError, match=r"pip install '.\[data\]'"):
         open_source(f"tfds:{NAME}", split="train", kind="still")
