@@ -35,6 +35,8 @@ from gif2video_jax.ops.candidate_motion import (
 from gif2video_jax.ops.optical_flow import pyramid_flow
 from gif2video_jax.ops.warp import warp
 
+CHOICES = ("", "likelihood", "network")
+
 FLOW_UNET = {
     "stage_channels": (32, 64, 128, 256, 512, 512),
     "up_channels": (512, 256, 128, 64, 32),
@@ -81,10 +83,11 @@ class SuperSlomo(nn.Module):
         pyramid's flow, B both warped frames' difference. They tell where a flow is wrong, and are
         small beside the frames.
       refine_unet: fields of net B; None, the paper's, takes those of `unet`.
-      choose_motion: False, the paper's, or: net B does not give flows but corrects how likely each
-        of the motions is that might pass through a pixel (`ops.candidate_motion`). The straight
-        flows of step 2 mix both sides of a moving edge; a choice keeps them apart, and does no
-        harm where they agree.
+      choose_motion: "", the paper's, or how each pixel gets one of the motions that might pass
+        through it (`ops.candidate_motion`). The straight flows of step 2 mix both sides of a
+        moving edge; a choice keeps them apart, and does no harm where they agree. "likelihood": by
+        what matches, without net B, both frames equally visible. "network": net B does not give
+        flows but corrects these likelihoods.
     """
 
     unet: Mapping[str, Any]
@@ -93,13 +96,23 @@ class SuperSlomo(nn.Module):
     pyramid_iterations: int = 0
     difference_gain: float = 0.0
     refine_unet: Mapping[str, Any] | None = None
-    choose_motion: bool = False
+    choose_motion: str = ""
+
+    def __post_init__(self):
+        """Rejects an unknown choice."""
+        super().__post_init__()
+        if self.choose_motion not in CHOICES:
+            raise ValueError(
+                f"choose_motion: expected one of {', '.join(map(repr, CHOICES))}, "
+                f"got {self.choose_motion!r}"
+            )
 
     def setup(self):
-        """Makes both U-Nets."""
+        """Makes the U-Nets."""
         self.flow = UNet(out_channels=2, **self.unet)
-        channels = 1 + (NUM_CANDIDATES if self.choose_motion else 4)
-        self.refine = UNet(out_channels=channels, **(self.refine_unet or self.unet))
+        if self.choose_motion != "likelihood":
+            channels = 1 + (NUM_CANDIDATES if self.choose_motion else 4)
+            self.refine = UNet(out_channels=channels, **(self.refine_unet or self.unet))
 
     def __call__(
         self,
@@ -168,31 +181,11 @@ class SuperSlomo(nn.Module):
             return jnp.repeat(x, num_times, axis=0)
 
         image_0, image_1, t = repeat(frame_0), repeat(frame_1), times.reshape(-1, 1, 1, 1)
-        flow_t0, flow_t1 = flows_at(repeat(seen_01), repeat(seen_10), t)
-        warped_0, warped_1 = warp(image_0, flow_t0), warp(image_1, flow_t1)
-        inputs = [image_0, image_1, warped_0, warped_1]
-        inputs += [flow_t0 / self.max_flow, flow_t1 / self.max_flow]
-        if self.difference_gain:
-            inputs.append(self.difference_gain * (warped_0 - warped_1))
-        motions, likelihood = None, 0.0
+        flow_01_t, flow_10_t = repeat(seen_01), repeat(seen_10)
         if self.choose_motion:
-            motions = candidate_motions(repeat(seen_01), repeat(seen_10), t)
-            inputs += [motion / self.max_flow for motion in motions]
-            differences = mismatches(image_0, image_1, motions, t)
-            likelihood = log_likelihood(differences, t)
-            inputs.append(self.difference_gain * differences)
-        refined = self.refine(jnp.concatenate(inputs, axis=-1))
-        if motions is not None:
-            weights = jax.nn.softmax(likelihood + refined[..., :-1], axis=-1)
-            motion: Any = sum(weights[..., i : i + 1] * each for i, each in enumerate(motions))
-            flow_t0, flow_t1 = -t * motion, (1 - t) * motion
-        elif self.refine_residual:
-            flow_t0 = flow_t0 + self.max_flow * jnp.tanh(refined[..., 0:2])
-            flow_t1 = flow_t1 + self.max_flow * jnp.tanh(refined[..., 2:4])
+            flow_t0, flow_t1, visibility = self._chosen(image_0, image_1, flow_01_t, flow_10_t, t)
         else:
-            flow_t0 = self.max_flow * jnp.tanh(refined[..., 0:2])
-            flow_t1 = self.max_flow * jnp.tanh(refined[..., 2:4])
-        visibility = (jnp.tanh(refined[..., -1:]) + 1) / 2
+            flow_t0, flow_t1, visibility = self._refined(image_0, image_1, flow_01_t, flow_10_t, t)
         frames = fuse(warp(image_0, flow_t0), warp(image_1, flow_t1), visibility, t)
 
         def split(x):
@@ -206,6 +199,45 @@ class SuperSlomo(nn.Module):
             flow_t1=split(flow_t1),
             visibility=split(visibility),
         )
+
+    def _refined(self, image_0, image_1, flow_01, flow_10, t):
+        """Step 3: flows and visibility by net B."""
+        flow_t0, flow_t1 = flows_at(flow_01, flow_10, t)
+        refined = self.refine(self._seen(image_0, image_1, flow_t0, flow_t1))
+        change_0, change_1 = (self.max_flow * jnp.tanh(refined[..., i : i + 2]) for i in (0, 2))
+        if self.refine_residual:
+            change_0, change_1 = flow_t0 + change_0, flow_t1 + change_1
+        return change_0, change_1, _visibility(refined)
+
+    def _chosen(self, image_0, image_1, flow_01, flow_10, t):
+        """In place of step 3: one motion for each pixel, chosen among candidates."""
+        motions = candidate_motions(flow_01, flow_10, t)
+        differences = mismatches(image_0, image_1, motions, t)
+        likelihood = log_likelihood(differences, t)
+        visibility = jnp.full((*image_0.shape[:3], 1), 0.5)
+        if self.choose_motion == "network":
+            inputs = [self._seen(image_0, image_1, *flows_at(flow_01, flow_10, t))]
+            inputs += [motion / self.max_flow for motion in motions]
+            inputs.append(self.difference_gain * differences)
+            refined = self.refine(jnp.concatenate(inputs, axis=-1))
+            likelihood, visibility = likelihood + refined[..., :-1], _visibility(refined)
+        weights = jax.nn.softmax(likelihood, axis=-1)
+        motion: Any = sum(weights[..., i : i + 1] * each for i, each in enumerate(motions))
+        return -t * motion, (1 - t) * motion, visibility
+
+    def _seen(self, image_0, image_1, flow_t0, flow_t1):
+        """What net B sees."""
+        warped_0, warped_1 = warp(image_0, flow_t0), warp(image_1, flow_t1)
+        inputs = [image_0, image_1, warped_0, warped_1]
+        inputs += [flow_t0 / self.max_flow, flow_t1 / self.max_flow]
+        if self.difference_gain:
+            inputs.append(self.difference_gain * (warped_0 - warped_1))
+        return jnp.concatenate(inputs, axis=-1)
+
+
+def _visibility(refined: Float[Array, "n h w c"]) -> Float[Array, "n h w 1"]:
+    """V0 in [0, 1], from the last of net B's channels."""
+    return (jnp.tanh(refined[..., -1:]) + 1) / 2
 
 
 def flows_at(

@@ -46,7 +46,7 @@ CONFIG_PARAMETERS = {
     "combcn_faces_stride_time": 15_502_262,
     "default_dequantizer": 1_243_884,
     "default_dither_classifier": 13_788,
-    "default_interpolator": 2_130_386,
+    "default_interpolator": 954_946,
     "interpolation_faces_joint": 39_601_831,
     "interpolation_faces_sequential": 39_601_831,
     "interpolation_moments_joint": 39_601_831,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
+from gif2video_jax.models.build import variable_shapes
 from gif2video_jax.models.superslomo import FLOW_UNET, SuperSlomo, flows_at, fuse
 from gif2video_jax.models.unet import UNet
 from gif2video_jax.ops.candidate_motion import (
@@ -208,7 +209,7 @@ def choosing():
         unet=SMALL,
         refine_unet=SMALL | {"stage_channels": (5, 6), "up_channels": (5,)},
         max_flow=4.0,
-        choose_motion=True,
+        choose_motion="network",
         difference_gain=2.0,
     )
     return module, random_variables(module, 2), random_frames(3, 2, 2, 21, 28, 3)
@@ -230,6 +231,17 @@ def test_an_untrained_choice_is_by_likelihood(choosing):
     np.testing.assert_allclose(found.flow_t0[:, 0], -0.25 * motion, atol=1e-5)
     np.testing.assert_allclose(found.flow_t1[:, 0], 0.75 * motion, atol=1e-5)
     np.testing.assert_allclose(found.visibility, 0.5)
+    # Which is all that is done without a second network.
+    alone = module.clone(choose_motion="likelihood")
+    params = {"params": {"flow": variables["params"]["flow"]}}
+    assert variable_shapes(alone)["params"].keys() == {"flow"}
+    again = jax.jit(alone.apply)(params, frame_0, frame_1, jnp.full((2, 1), 0.25))
+    np.testing.assert_allclose(again.frames, found.frames, atol=1e-5)
+
+
+def test_an_unknown_choice_is_named():
+    with pytest.raises(ValueError, match="choose_motion: expected one of '', 'likelihood'"):
+        SuperSlomo(unet=SMALL, choose_motion="by chance")
 
 
 def test_the_choice_follows_the_logits(choosing):
