@@ -57,6 +57,10 @@ def test_two_processes_train_as_one(tmp_path):
 def test_the_papers_training_is_the_same_on_one_device_eight_and_two_times_four(tmp_path):
     """CCDNet-1 with BatchNorm and a GAN: statistics are those of the whole batch."""
     corpus = write_corpus(tmp_path / "corpus.zip", size=(80, 90))
-    config = write_config(tmp_path / "config.py", small_config(str(corpus)))
+    fields = small_config(str(corpus))
+    # Adam divides a gradient by its size: of one that is nearly nothing, the rounding of sums in
+    # another order is a part of a step. Smaller steps keep that well below what is looked for.
+    fields["optimizer"]["learning_rate"] = 2e-5
+    config = write_config(tmp_path / "config.py", fields)
     found = differences(config, "--layouts=1x1,1x8,2x4")
     assert found["2x4", "params"] < 1e-5 and found["1x8", "model_state"] < 1e-5
