@@ -86,10 +86,11 @@ def _smallest_inputs(module: nn.Module) -> tuple[jax.ShapeDtypeStruct, ...]:
         return (_array(1, MIN_SIDE, MIN_SIDE, NUM_PLANES, dtype=jnp.int8),)
     if not isinstance(module, CCDNet1 | CCDNet | SuperSlomo):
         raise ValueError(f"module: expected one of {', '.join(MODELS)}, got {module}")
+    if isinstance(module, SuperSlomo):
+        image = _array(1, module.multiple, module.multiple, 3)
+        return (image, image, _array(1, 1))
     size = UNet(out_channels=3, **module.unet).multiple
     image = _array(1, size, size, 3)
-    if isinstance(module, SuperSlomo):
-        return (image, image, _array(1, 1))
     if isinstance(module, CCDNet):
         return (image, _array(1, 256, 3, dtype=jnp.uint8), _array(1, dtype=jnp.int32))
     if module.geometry_channels:

@@ -16,6 +16,7 @@ motion that the networks can express is `max_flow` pixels (30 in the paper) betw
 A sees the dequantised frames too.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ class Interpolation(NamedTuple):
 
 
 class SuperSlomo(nn.Module):
-    """Two flow U-Nets and the fusion; see the head of this file.
+    """Two flow U-Nets, or one and a choice, and the fusion; see the head of this file.
 
     Attributes:
       unet: fields of both U-Nets.
@@ -106,6 +107,12 @@ class SuperSlomo(nn.Module):
                 f"choose_motion: expected one of {', '.join(map(repr, CHOICES))}, "
                 f"got {self.choose_motion!r}"
             )
+
+    @property
+    def multiple(self) -> int:
+        """The smallest size that works for both U-Nets, see `UNet.multiple`."""
+        both = (self.unet, self.refine_unet or self.unet)
+        return math.lcm(*(UNet(out_channels=2, **fields).multiple for fields in both))
 
     def setup(self):
         """Makes the U-Nets."""

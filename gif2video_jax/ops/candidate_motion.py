@@ -9,18 +9,16 @@ starts from the other's flow, and a network chooses. Not part of GIF2Video.
 """
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from gif2video_jax.ops.filters import mean_filter
-from gif2video_jax.ops.image import resize_bilinear
+from gif2video_jax.ops.filters import halve, mean_filter
+from gif2video_jax.ops.image import luma, resize_bilinear
 from gif2video_jax.ops.warp import warp
 
 NUM_CANDIDATES = 4
 _STEPS = 2  # towards the fixed point
 _WINDOW = 2  # pixels that the mean of differences reaches, twice
 _SHARPNESS = 30.0  # of the choice; ten or a hundred choose as well
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of RGB, BT.601
 
 
 def candidate_motions(
@@ -39,7 +37,7 @@ def candidate_motions(
     """
     same_place = [flow_01, -flow_10]
     height, width = flow_01.shape[1:3]
-    small = [_halve(motion) for motion in same_place]
+    small = [halve(motion) for motion in same_place]
     followed = []
     for motion, start, share in ((small[0], small[1], -t), (small[1], small[0], 1 - t)):
         found = start
@@ -68,10 +66,10 @@ def mismatches(
       Absolute differences in the images' range.
     """
     height, width = image_0.shape[1:3]
-    lumas = [_halve((image @ _LUMA)[..., None]) for image in (image_0, image_1)]
+    lumas = [halve(luma(image)) for image in (image_0, image_1)]
     differences = []
     for motion in motions:
-        half = _halve(motion) / 2
+        half = halve(motion) / 2
         differences.append(jnp.abs(warp(lumas[0], -t * half) - warp(lumas[1], (1 - t) * half)))
     found = jnp.concatenate(differences, axis=-1)
     return jnp.repeat(jnp.repeat(found, 2, axis=1), 2, axis=2)[:, :height, :width]
@@ -92,10 +90,3 @@ def log_likelihood(
     smooth = mean_filter(mean_filter(differences, _WINDOW), _WINDOW)
     nearness = jnp.concatenate([1 - t, t] * (differences.shape[-1] // 2), axis=-1)
     return jnp.log(nearness + 1e-4) - _SHARPNESS * smooth
-
-
-def _halve(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
-    """Means of 2x2 pixels; an odd last row or column repeats."""
-    height, width = x.shape[1:3]
-    x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4

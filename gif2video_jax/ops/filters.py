@@ -1,4 +1,4 @@
-"""Small blurs of images; the border repeats."""
+"""Small blurs of images, and halving; the border repeats."""
 
 import jax
 import jax.numpy as jnp
@@ -25,3 +25,10 @@ def weighted_filter(
         for offset, weight in enumerate(weights):
             x = x + weight * jax.lax.slice_in_dim(padded, offset, offset + size, axis=axis)
     return x
+
+
+def halve(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
+    """Half the size, 2x2 pixels averaged; an odd last row or column repeats."""
+    height, width = x.shape[1:3]
+    x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4

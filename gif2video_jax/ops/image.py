@@ -6,7 +6,10 @@ the authors' code (`x / 127.5 - 1`).
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, UInt8
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # weights of RGB, BT.601
 
 
 def to_float(image: UInt8[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -73,3 +76,8 @@ def _aligned_matrix(size: int, new_size: int, dtype) -> Float[Array, "new_size s
         return jnp.zeros((1, size), dtype).at[0, 0].set(1)
     positions = jnp.arange(new_size) * ((size - 1) / (new_size - 1))
     return jnp.maximum(0.0, 1.0 - jnp.abs(positions[:, None] - jnp.arange(size))).astype(dtype)
+
+
+def luma(image: Float[Array, "n h w 3"]) -> Float[Array, "n h w 1"]:
+    """Brightness of RGB by BT.601, in the image's range."""
+    return (image @ _LUMA)[..., None]

@@ -10,11 +10,10 @@ large one has to learn to find.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from gif2video_jax.ops.filters import mean_filter, weighted_filter
-from gif2video_jax.ops.image import resize_bilinear
+from gif2video_jax.ops.filters import halve, mean_filter, weighted_filter
+from gif2video_jax.ops.image import luma, resize_bilinear
 from gif2video_jax.ops.warp import warp
 
 # Chosen on rendered motion and surveillance clips of the training list. Brightness runs over
@@ -26,7 +25,6 @@ _RESIDUAL = 3e-5  # residuals below are as good as none
 _LARGEST_STEP = 1.0  # pixels of a level; its linear model holds no farther
 _SMALLEST_SIDE = 6  # pixels of the coarsest level: motion of half a picture is a few of them
 _FINEST = 1  # halvings of the finest level: its flow is as exact, at a quarter of the time
-_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # luma of RGB, BT.601
 
 
 def pyramid_flow(
@@ -50,9 +48,9 @@ def pyramid_flow(
             f"expected two equal shapes and 1 iteration or more, got {image_0.shape}, "
             f"{image_1.shape} and {iterations}"
         )
-    pairs = [_halve(jnp.concatenate([image_0 @ _WEIGHTS, image_1 @ _WEIGHTS])[..., None])]
+    pairs = [halve(luma(jnp.concatenate([image_0, image_1])))]
     while min(pairs[-1].shape[1:3]) >= 2 * _SMALLEST_SIDE:
-        pairs.append(_halve(pairs[-1]))
+        pairs.append(halve(pairs[-1]))
     flow = jnp.zeros((*image_0.shape[:1], *pairs[-1].shape[1:3], 2))
     for pair in reversed(pairs):
         flow = _enlarge(flow, *pair.shape[1:3])
@@ -101,13 +99,6 @@ def _window(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
 def _blur(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
     """A 3x3 binomial blur; the border repeats."""
     return weighted_filter(x, (0.25, 0.5, 0.25))
-
-
-def _halve(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
-    """Half the size, 2x2 pixels averaged; an odd last row or column repeats."""
-    height, width = x.shape[1:3]
-    x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
 
 
 def _enlarge(flow: Float[Array, "n h w 2"], height: int, width: int) -> Float[Array, "n h2 w2 2"]:

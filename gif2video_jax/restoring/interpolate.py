@@ -51,7 +51,7 @@ class Interpolator:
         unet = UNet(out_channels=2, **module.unet)
         # A network that aligns corners depends on the whole size: no more padding than it needs.
         aligned = unet.upsampling == "bilinear_aligned"
-        self._step = unet.multiple if aligned else round_up(_BUCKET, unet.multiple)
+        self._step = module.multiple if aligned else round_up(_BUCKET, module.multiple)
         self._may_crop = not aligned
         self._margin = round_up(int(module.max_flow), 16) + 32
         options = convolution_options()

@@ -178,3 +178,17 @@ def test_networks_that_align_corners_see_whole_frames(tmp_path):
 def test_another_kind_of_network_is_refused(tiny_model):
     with pytest.raises(ValueError, match="expected a SuperSlomo, got CCDNet1"):
         Interpolator(load_model(tiny_model).dequantizer)
+
+
+def test_sizes_suit_both_networks(tmp_path):
+    """Corners aligned, so that frames are not padded more than needed; the second is deeper."""
+    unet = UNET | {"upsampling": "bilinear_aligned", "stem_factor": 1}
+    deeper = unet | {
+        "stage_channels": (4, 4, 4, 4),
+        "up_channels": (4, 4, 4),
+        "kernel_sizes": (3, 3, 3, 3),
+    }
+    fields = {"unet": unet, "refine_unet": deeper, "max_flow": 4.0}
+    interpolator = Interpolator(make_network(tmp_path, fields, 1))
+    (result,) = interpolator.between(noise(3, 5, 3), noise(3, 5, 3, seed=1), [0.5])
+    assert result.shape == (3, 5, 3)
