@@ -61,6 +61,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a folder of weights instead of a bundled model",
     )
+    add_encoding(parser)
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    """How well the output is coded, and as what; those of `gif2video restore` too."""
     quality = parser.add_mutually_exclusive_group()
     quality.add_argument(
         "--crf",
@@ -70,7 +75,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "WebP)",
     )
     quality.add_argument("--lossless", action="store_true", help="keep every pixel as computed")
-    add("--format", choices=FORMATS, help="of the output, where its name does not tell")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="of the output, where its name does not tell"
+    )
 
 
 def add_restore_options(parser: argparse.ArgumentParser) -> None:

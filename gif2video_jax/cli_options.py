@@ -13,8 +13,8 @@ from fractions import Fraction
 
 def add_restore(parser: argparse.ArgumentParser) -> None:
     """Those of `gif2video restore`."""
-    from gif2video_jax.cli_inpaint import add_restore_options
-    from gif2video_jax.restoring.options import AUTO_ON_OFF, FORMATS, RestoreOptions
+    from gif2video_jax.cli_inpaint import add_encoding, add_restore_options
+    from gif2video_jax.restoring.options import AUTO_ON_OFF, RestoreOptions
 
     default = RestoreOptions()
     add = parser.add_argument
@@ -90,16 +90,7 @@ def add_restore(parser: argparse.ArgumentParser) -> None:
     )
     add("--skip-existing", action="store_true", help="leave outputs that exist already")
     add("--tile", type=int, metavar="N", help="work in tiles of this side, a multiple of 16 pixels")
-    quality = parser.add_mutually_exclusive_group()
-    quality.add_argument(
-        "--crf",
-        type=int,
-        metavar="N",
-        help="the encoder's quality, 0 the best (default: 14 for MP4 and MKV, 20 for WebM, 10 for "
-        "WebP)",
-    )
-    quality.add_argument("--lossless", action="store_true", help="keep every pixel as computed")
-    add("--format", choices=FORMATS, help="of the output, where its name does not tell")
+    add_encoding(parser)
     add_restore_options(parser)
     _add_overwrite(parser)
     _add_quiet(parser)
