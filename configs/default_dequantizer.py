@@ -37,7 +37,7 @@ def get_config() -> ml_collections.ConfigDict:
                     "dtype": "bfloat16",
                 },
             },
-            "losses": {"l1": 1.0, "gradient": 0.5, "charbonnier": 0.0},
+            "losses": {"l1": 1.0, "gradient": 0.5, "charbonnier": 0.0, "log_squared": 0.0},
             "optimizer": {
                 "learning_rate": 4e-4,
                 "schedule": "cosine",

@@ -35,7 +35,7 @@ def get_config() -> ml_collections.ConfigDict:
                     "dtype": "float32",
                 },
             },
-            "losses": {"l1": 1.0, "gradient": 0.5, "charbonnier": 0.0},
+            "losses": {"l1": 1.0, "gradient": 0.5, "charbonnier": 0.0, "log_squared": 0.0},
             "optimizer": {
                 "learning_rate": 2e-3,
                 "schedule": "cosine",

@@ -4,8 +4,9 @@
     python -m gif2video_jax.evaluation.inpainting --clips MY_VIDEOS --seed 7
 
 Without a folder it fetches the public test clips of the open corpus. Each clip's middle square is
-scaled to the paper's 128 pixels and gets holes of several kinds (`training.masks`): the paper's
-boxes, in one place or another in each frame, strokes and text. Needs opencv-python-headless.
+scaled to the paper's 128 pixels and gets holes of several kinds (`training.masks`), one after
+another: the paper's boxes, in one place or another in each frame, strokes and text. Needs
+opencv-python-headless.
 
   L1       mean |difference| to the truth in holes, levels of 255, mean over frames (the paper's)
   PSNR     in holes, dB, of the mean square over a clip's frames
@@ -29,7 +30,7 @@ from gif2video_jax.datasets.corpus_list import CLIP_SUFFIXES
 from gif2video_jax.errors import InputError
 from gif2video_jax.evaluation import pictures
 from gif2video_jax.evaluation.benchmark.inputs import files_in, is_clip, public_files, read_clip
-from gif2video_jax.evaluation.benchmark.options import measuring_parser
+from gif2video_jax.evaluation.benchmark.options import at_least, measuring_parser
 from gif2video_jax.ops.fill import fill_smoothly
 from gif2video_jax.pretrained import Model, Network, load_model, load_network
 from gif2video_jax.restoring.compilation import use_persistent_cache
@@ -69,7 +70,7 @@ class Row:
       holes: the kind.
       method: its name.
       score: the mean over clips.
-      by_clip: the score of each clip, by name.
+      by_clip: the score of each clip, the mean over its holes, by name.
     """
 
     holes: str
@@ -169,9 +170,15 @@ def middle_squares(
 
 
 def measure(
-    clips: dict[str, Frames], compared: dict[str, Method], *, seed: int
+    clips: dict[str, Frames], compared: dict[str, Method], *, seed: int, draws: int = 1
 ) -> tuple[list[Row], list[list[np.ndarray]]]:
     """Measures all methods on all clips and kinds of hole.
+
+    Args:
+      clips: by name.
+      compared: by name.
+      seed: chooses the holes.
+      draws: how many holes of a kind each clip gets, one after another.
 
     Returns:
       The rows, and for a picture a row of frames for each kind: hole, methods, truth.
@@ -180,27 +187,28 @@ def measure(
     for kind_number, kind in enumerate(HOLES):
         scores: dict[str, dict[str, Score]] = {name: {} for name in compared}
         for clip_number, (clip_name, truth) in enumerate(clips.items()):
-            rng = np.random.default_rng([seed, kind_number, clip_number])
+            rngs = [
+                np.random.default_rng([seed, kind_number, clip_number, d]) for d in range(draws)
+            ]
             num_frames, height, width = truth.shape[:3]
-            masks = random_masks(rng, num_frames, height, width, kind)
-            holed = np.where(masks[..., None], np.uint8(0), truth)
-            middle = len(truth) // 2
-            row = [np.where(masks[middle, ..., None], np.uint8(255), truth[middle])]
+            holes = [random_masks(rng, num_frames, height, width, kind) for rng in rngs]
+            middle = num_frames // 2
+            row = [np.where(holes[0][middle, ..., None], np.uint8(255), truth[middle])]
             for name, method in compared.items():
-                completed = method(holed, masks)
-                scores[name][clip_name] = score(completed, truth, masks)
-                row.append(completed[middle])
+                completed = [method(np.where(m[..., None], np.uint8(0), truth), m) for m in holes]
+                by_hole = [score(c, truth, m) for c, m in zip(completed, holes, strict=True)]
+                scores[name][clip_name] = _mean(by_hole)
+                row.append(completed[0][middle])
             if clip_number == kind_number % len(clips):
                 shown.append([*row, truth[middle]])
         for name, by_clip in scores.items():
-            mean = Score(
-                *(
-                    float(np.mean([getattr(s, field.name) for s in by_clip.values()]))
-                    for field in dataclasses.fields(Score)
-                )
-            )
-            rows.append(Row(kind, name, mean, by_clip))
+            rows.append(Row(kind, name, _mean([*by_clip.values()]), by_clip))
     return rows, shown
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    fields = [field.name for field in dataclasses.fields(Score)]
+    return Score(*(float(np.mean([getattr(s, name) for s in scores])) for name in fields))
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -234,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clips = middle_squares(
             files, size=options.size, num_frames=options.frames, seed=options.seed
         )
-        rows, shown = measure(clips, compared, seed=options.seed)
+        rows, shown = measure(clips, compared, seed=options.seed, draws=options.draws)
         _write(options, rows, shown, [*compared], clips, time.perf_counter() - begin)
     except InputError as error:
         print(f"inpainting: error: {error}", file=sys.stderr)
@@ -247,6 +255,7 @@ def _write(options, rows, shown, names, clips, seconds: float) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     result = {
         "seed": options.seed,
+        "draws": options.draws,
         "clips": {name: list(frames.shape) for name, frames in clips.items()},
         "rows": [dataclasses.asdict(row) for row in rows],
         "device": jax.devices()[0].device_kind,
@@ -279,8 +288,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = measuring_parser("gif2video_jax.evaluation.inpainting", __doc__)
     add = parser.add_argument
     add("--seed", type=int, default=0, help="chooses frames and holes")
-    add("--frames", type=int, default=24, help="of each clip (default: 24)")
-    add("--size", type=int, default=SIZE, help=f"side of the squares in pixels (default: {SIZE})")
+    add("--frames", type=at_least(2), default=24, help="of each clip (default: 24)")
+    add("--draws", type=at_least(1), default=4, help="holes of each kind in each clip (default: 4)")
+    add(
+        "--size",
+        type=at_least(32),
+        default=SIZE,
+        help=f"side of the squares in pixels (default: {SIZE})",
+    )
     add("--baseline", metavar="FILE", help="a network without guidance, to compare with")
     return parser
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 # How much less a frame counts than one that is nearer by one frame.
 _DECAY = 0.25
-_RELAXATIONS = 4  # Jacobi steps a level; 16 fill no better
+_RELAXATIONS = 8  # Jacobi steps a level; 32 fill large holes 1 % better in four times as long
 
 
 def fill_smoothly(

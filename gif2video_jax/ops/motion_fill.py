@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
 from gif2video_jax.ops.filters import mean_filter
+from gif2video_jax.ops.median_fill import fill_with_medians
 from gif2video_jax.ops.optical_flow import pyramid_flow
 from gif2video_jax.ops.warp import warp
 
@@ -56,7 +57,7 @@ def _fill(video: Video, known: Known) -> tuple[Video, Known]:
     both = jnp.concatenate([video, rough]), jnp.concatenate([known, seen])
     smooth, rough = jnp.split(fill_smoothly(*both), 2)
     weights = 1 / jnp.square(_SMOOTH_ERROR * _variation(smooth, known) + _FLOOR)
-    total, others = smooth * weights, jnp.zeros_like(known)
+    total, others = fill_with_medians(video, known) * weights, jnp.zeros_like(known)
     if video.shape[0] > 1:
         pairs = [rough[:-1], rough[1:]], [known[:-1], known[1:]]
         (first, second), (known_1, known_2) = (map(jnp.concatenate, (p, p[::-1])) for p in pairs)

@@ -18,7 +18,7 @@ from gif2video_jax.training.generator_task import Compared, GeneratorTask
 from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.task import Batch, Metrics, array_shape
 
-TERMS = ("l1", "gradient", "charbonnier")
+TERMS = ("l1", "gradient", "charbonnier", "log_squared")
 _SIDE = 256  # of the example batch: enough for every size of network
 
 
@@ -52,6 +52,7 @@ def frame_terms(prediction: Float[Array, "n h w 3"], truth: Float[Array, "n h w 
         "l1": losses.l1(prediction, truth),
         "gradient": losses.gradient_difference(prediction, truth),
         "charbonnier": losses.charbonnier(prediction, truth),
+        "log_squared": losses.log_squared(prediction, truth),
     }
 
 

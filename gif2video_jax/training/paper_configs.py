@@ -53,7 +53,7 @@ def ccdnet1(data: str, *, dither: bool | tuple[bool, ...], gan: bool) -> ml_coll
         | {
             "num_steps": (30 if gan else 60) * epoch,
             "model": {"composition": "tanh", "unet": dict(COLOUR_UNET)},
-            "losses": {"l1": 100.0, "gradient": 200.0, "charbonnier": 0.0},
+            "losses": {"l1": 100.0, "gradient": 200.0, "charbonnier": 0.0, "log_squared": 0.0},
             "adversarial": _adversarial(gan),
             "optimizer": _colour_optimizer(gan, epoch),
             "data": _frames(data, dither),
@@ -78,7 +78,7 @@ def ccdnet2(data: str, *, dither: bool, gan: bool, requantize: bool) -> ml_colle
             "num_steps": (40 if gan else 60) * epoch,
             "model": {"unroll": 2, "requantize": requantize, "unet": dict(COLOUR_UNET)},
             "base": {"weights": "", "workdir": ""},
-            "losses": {"l1": 100.0, "gradient": 200.0, "charbonnier": 0.0},
+            "losses": {"l1": 100.0, "gradient": 200.0, "charbonnier": 0.0, "log_squared": 0.0},
             "adversarial": _adversarial(gan),
             "optimizer": _colour_optimizer(gan, epoch),
             "data": _frames(data, dither),

@@ -1,6 +1,7 @@
 """The inpainting benchmark: its scores in closed form, and a whole run."""
 
 import dataclasses
+import itertools
 import json
 from fractions import Fraction
 
@@ -58,7 +59,11 @@ def test_all_methods_see_the_same_holes_and_no_truth_in_them():
 
         return method
 
-    rows, shown = inpainting.measure({"clip": truth}, {"a": keep("a"), "b": keep("b")}, seed=1)
+    rows, shown = inpainting.measure(
+        {"clip": truth}, {"a": keep("a"), "b": keep("b")}, seed=1, draws=2
+    )
+    assert len(seen["a"]) == 2 * len(inpainting.HOLES)
+    assert any((a != b).any() for (_, a), (_, b) in itertools.pairwise(seen["a"]))
     assert len(rows) == 2 * len(inpainting.HOLES) and len(shown) == len(inpainting.HOLES)
     for (frames, masks), (others, _) in zip(seen["a"], seen["b"], strict=True):
         np.testing.assert_array_equal(frames, others)
@@ -106,7 +111,7 @@ def test_a_run_writes_table_numbers_and_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(inpainting, "inpainter_of", lambda model: Still())
     monkeypatch.setattr(inpainting, "fill_alone", lambda network: None)
     out = tmp_path / "out"
-    arguments = ["--clips", folder, "--output", out, "--frames", 4, "--size", 32]
+    arguments = ["--clips", folder, "--output", out, "--frames", 4, "--size", 32, "--draws", 1]
     assert inpainting.main([str(a) for a in arguments]) == 0, capsys.readouterr().err
     assert "Telea" in capsys.readouterr().out
     result = json.loads((out / "inpainting.json").read_text("utf-8"))

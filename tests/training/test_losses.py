@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from skimage.metrics import peak_signal_noise_ratio
 
 from gif2video_jax.evaluation import metrics as evaluation
 from gif2video_jax.models.superslomo import Interpolation
@@ -47,6 +48,20 @@ def test_gradient_difference_compares_the_strength_of_edges():
     wanted = np.mean([abs(abs(a) - abs(b)) for a, b in pairs])
     close(losses.gradient_difference(jnp.array(PREDICTION), jnp.array(TRUTH)), wanted)
     assert float(losses.gradient_difference(jnp.array(TRUTH), -jnp.array(TRUTH))) == 0
+
+
+def test_log_squared_is_the_mean_psnr_of_images_but_for_sign_and_scale():
+    """A decibel counts the same in each image, as the mean of scikit-image's PSNR has it."""
+    truth = images(4, 3, 8, 9, 3)
+    noise = np.array([0.02, 0.1, 0.4], np.float32)[:, None, None, None] * images(5, 3, 8, 9, 3)
+    psnr = [
+        peak_signal_noise_ratio(a, b, data_range=2.0)
+        for a, b in zip(truth, truth + noise, strict=True)
+    ]
+    wanted = np.log(4) - np.log(10) / 10 * np.mean(psnr)
+    close(losses.log_squared(jnp.array(truth + noise), jnp.array(truth), 0.0), wanted)
+    # Where nothing differs, epsilon keeps it finite.
+    close(losses.log_squared(jnp.array(truth), jnp.array(truth), 4e-5), np.log(4e-5))
 
 
 def test_flow_smoothness_is_the_mean_step_between_neighbours():

@@ -26,7 +26,7 @@ from gif2video_jax.evaluation.benchmark.gif_kinds import (
     parse_kind,
 )
 from gif2video_jax.evaluation.benchmark.inputs import Clip, Still
-from gif2video_jax.evaluation.benchmark.options import measuring_parser
+from gif2video_jax.evaluation.benchmark.options import at_least, measuring_parser
 from gif2video_jax.evaluation.benchmark.ours import Restorer
 from gif2video_jax.evaluation.benchmark.perceptual import load_lpips
 from gif2video_jax.evaluation.benchmark.scenes import measure_scenes
@@ -47,6 +47,7 @@ class Effort:
       scene_frames: of a made scene.
       frontier_pictures: that a model's gains are the means over.
       inpainted_frames: of a clip.
+      inpainted_draws: holes of each kind in each clip.
     """
 
     pictures: int | None
@@ -55,10 +56,21 @@ class Effort:
     scene_frames: int
     frontier_pictures: int
     inpainted_frames: int
+    inpainted_draws: int
 
 
-FULL = Effort(None, None, frames=33, scene_frames=8, frontier_pictures=3, inpainted_frames=24)
-QUICK = Effort(3, 2, frames=9, scene_frames=4, frontier_pictures=1, inpainted_frames=9)
+FULL = Effort(
+    None,
+    None,
+    frames=33,
+    scene_frames=8,
+    frontier_pictures=3,
+    inpainted_frames=24,
+    inpainted_draws=4,
+)
+QUICK = Effort(
+    3, 2, frames=9, scene_frames=4, frontier_pictures=1, inpainted_frames=9, inpainted_draws=1
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -190,7 +202,8 @@ def _inpainted(options, effort: Effort, model: Model) -> list[inpainting.Row]:
         seed=options.seed,
     )
     compared = inpainting.methods(model, options.inpainting_baseline)
-    return inpainting.measure(clips, compared, seed=options.seed)[0]
+    draws = effort.inpainted_draws
+    return inpainting.measure(clips, compared, seed=options.seed, draws=draws)[0]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -208,7 +221,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COLOURS-QUANTIZER-DITHER",
         help="of GIFs of stills, such as 128-palettegen-bayer3; default: four kinds",
     )
-    add("--keep-every", nargs="+", type=_step, default=[2, 4], help="of a clip's frames; 2 and 4")
+    add(
+        "--keep-every",
+        nargs="+",
+        type=at_least(2),
+        default=[2, 4],
+        help="of a clip's frames; 2 and 4",
+    )
     add("--long-side", type=int, default=320, help="larger pictures are scaled down to this")
     add("--frames", type=int, help="of a clip; 33, or 9 with --quick")
     add("--lpips-weights", metavar="FILE", help="AlexNet and heads, see training/lpips.py")
@@ -221,13 +240,6 @@ def _kind(text: str) -> GifKind:
         return parse_kind(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _step(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError(f"expected 2 or more, got {text}")
-    return value
 
 
 def _say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+from collections.abc import Callable
 
 
 def measuring_parser(module: str, documentation: str | None) -> argparse.ArgumentParser:
@@ -27,3 +28,15 @@ def measuring_parser(module: str, documentation: str | None) -> argparse.Argumen
     add("--model", default="default", help="a bundled model")
     add("--weights", type=pathlib.Path, help="a folder of weights instead")
     return parser
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A parser option's type: a whole number of so much or more."""
+
+    def whole_number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"expected {least} or more, got {text}")
+        return value
+
+    return whole_number
