@@ -1,28 +1,17 @@
 """Each clean frame averaged with its neighbours in time, along the motion.
 
 The dots and steps that a network leaves in one frame are others in the next, and the picture under
-them is the same: averaged along the motion they fade, and stop to flicker. A neighbour counts where
-it agrees with the frame once small areas of both are averaged, and less the more it differs:
-
-  average = (frame + sum of w * warped) / (1 + sum of w)
-  w = exp(-(difference / 8)^2) exp(-(there and back / 1.5)^2)
-
-where the difference is in levels, and "there and back" how many pixels the motion to the neighbour
-and that back from it miss each other by: nothing where both are right.
-
-Not part of GIF2Video. The numbers below were chosen on rendered motion and a surveillance clip of
-the training list (docs/results.md).
+them is the same: averaged along the motion they fade, and stop to flicker. How much a neighbour
+counts where: `ops/motion_average.py`. Not part of GIF2Video.
 """
 
 import collections
 from collections.abc import Callable, Iterable, Iterator
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import UInt8
 
-from gif2video_jax.ops.filters import mean_filter
-from gif2video_jax.ops.warp import warp, warp_bicubic
+from gif2video_jax.ops.motion_average import BLUR, MISS, SPREAD, average_along_motion
 from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.dequantize import difference_box
 from gif2video_jax.restoring.gif_frame import GifFrame
@@ -33,11 +22,6 @@ Picture = UInt8[np.ndarray, "h w c"]
 
 REACH = 2
 """How many neighbours on each side count; a third adds a tenth of what these two do."""
-SPREAD = 8.0
-"""Levels of 255 that a neighbour differs by when it counts 1/e."""
-MISS = 1.5
-"""Pixels that the motion there and back misses by when a neighbour counts 1/e."""
-_AREA = 1  # pixels around one that are averaged before frames are compared, so that dots are not
 
 
 class AveragedFrame:
@@ -99,6 +83,7 @@ class Averager:
         joint: bool = False,
         spread: float = SPREAD,
         miss: float = MISS,
+        blur: float = BLUR,
     ):
         """Binds what finds the motion.
 
@@ -106,13 +91,14 @@ class Averager:
           interpolator: finds the motion between frames.
           strength: how much of the change is applied, 0 to 1.
           joint: the motion is found on the raw GIF frames, as in the paper's joint mode.
-          spread: see `SPREAD`.
-          miss: see `MISS`.
+          spread: see `ops.motion_average.SPREAD`.
+          miss: see `ops.motion_average.MISS`.
+          blur: see `ops.motion_average.BLUR`.
         """
         self._interpolator = interpolator
-        self._settings = np.array([strength, spread, miss], np.float32)
+        self._settings = np.array([strength, spread, miss, blur], np.float32)
         self._joint = joint
-        self._apply = StoredFunction(_average, "average")
+        self._apply = StoredFunction(average_along_motion, "average")
 
     def __call__(
         self, frames: Iterable[GifFrame], is_cut: Callable[[np.ndarray, np.ndarray], bool]
@@ -181,13 +167,14 @@ class Averager:
         steps = np.zeros((*images.shape[:-1], 2), np.float32)
         returns = np.zeros_like(steps)
         counts = np.zeros((REACH, 2), np.float32)
+        gif = self._interpolator.padded(frame.gif, box)[None]
         for (distance, side), other, step, back in neighbors:
             images[distance, side] = self._interpolator.padded(other.restored, box)
             steps[distance, side] = self._interpolator.padded(step, box)
             returns[distance, side] = self._interpolator.padded(back, box)
             counts[distance, side] = 1
         center = self._interpolator.padded(picture, box)[None]
-        arrays = (center, images, steps, returns, counts, self._settings)
+        arrays = (center, gif, images, steps, returns, counts, self._settings)
         value = np.asarray(self._apply(*arrays))[0]
         result = picture.copy()
         result[box.slices] = value[: box.height, : box.width]
@@ -215,69 +202,6 @@ class Averager:
             found.append(((distance, 1), current.after, flows.forward, flows.backward))
             current = current.after
         return found
-
-
-def _average(
-    center: UInt8[Array, "1 h w c"],
-    images: UInt8[Array, "reach 2 h w c"],
-    steps: Float[Array, "reach 2 h w 2"],
-    returns: Float[Array, "reach 2 h w 2"],
-    counts: Float[Array, "reach 2"],
-    settings: Float[Array, "3"],
-) -> UInt8[Array, "1 h w c"]:
-    """Averages a frame with the neighbours before and after it.
-
-    Args:
-      center: the frame.
-      images: at each distance the neighbour before and the one after.
-      steps: the motion to it from the one before it on the way, in pixels.
-      returns: the motion from it to that one.
-      counts: 1, or 0 for one that is not there.
-      settings: how much of the change is applied, `SPREAD` and `MISS`.
-    """
-    strength, spread, miss = settings
-    colors = center.astype(jnp.float32)
-    total, weights = colors[..., :3], jnp.ones((*colors.shape[:3], 1))
-    flow = jnp.zeros_like(steps[0])
-    trust = jnp.ones((2, *colors.shape[1:3], 1))
-    for image, step, back, count in zip(images, steps, returns, counts, strict=True):
-        trust = trust * warp(_consistency(step, back, miss), flow) * count[:, None, None, None]
-        flow = flow + warp(step, flow)
-        warped = warp_bicubic(image.astype(jnp.float32), flow)
-        trust = trust * _agreement(colors, warped, spread) * _inside(flow)
-        total = total + jnp.sum(trust * warped[..., :3], axis=0, keepdims=True)
-        weights = weights + jnp.sum(trust, axis=0, keepdims=True)
-    result = colors[..., :3] + strength * (total / weights - colors[..., :3])
-    result = jnp.concatenate([result, colors[..., 3:]], axis=-1)
-    return jnp.clip(jnp.round(result), 0, 255).astype(jnp.uint8)
-
-
-def _agreement(
-    colors: Float[Array, "1 h w c"], warped: Float[Array, "2 h w c"], spread: Float[Array, ""]
-):
-    """How much a neighbour counts at each pixel; not at all where one of both is transparent."""
-    difference = mean_filter(warped[..., :3] - colors[..., :3], _AREA)
-    weight = jnp.exp(-jnp.sum(jnp.square(difference / spread), axis=-1, keepdims=True))
-    if colors.shape[-1] == 4:
-        weight = weight * (warped[..., 3:] > 254) * (colors[..., 3:] > 254)
-    return weight
-
-
-def _consistency(
-    step: Float[Array, "2 h w 2"], back: Float[Array, "2 h w 2"], longest: Float[Array, ""]
-):
-    """1 where the motion there and back ends where it began, less where it misses."""
-    miss = (step + warp(back, step)) / longest
-    return jnp.exp(-jnp.sum(jnp.square(miss), axis=-1, keepdims=True))
-
-
-def _inside(flow: Float[Array, "2 h w 2"]) -> Float[Array, "2 h w 1"]:
-    """1 where a flow points into the image."""
-    height, width = flow.shape[1:3]
-    x = jnp.arange(width) + flow[..., 0]
-    y = jnp.arange(height)[:, None] + flow[..., 1]
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return inside[..., None].astype(jnp.float32)
 
 
 def _union(boxes: Iterable[Box | None]) -> Box | None:

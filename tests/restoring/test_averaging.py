@@ -20,12 +20,12 @@ HEIGHT, WIDTH = 40, 56
 
 
 class Clean(GifFrame):
-    """A frame of a GIF whose colours the network left as they are."""
+    """A frame of a GIF whose own colours are some levels off, or as the network left them."""
 
     clean = None
 
-    def __init__(self, picture, alpha=None):
-        self.gif = picture[..., :3]
+    def __init__(self, picture, alpha=None, change=0):
+        self.gif = np.clip(picture[..., :3].astype(int) + change, 0, 255).astype(np.uint8)
         self.alpha = alpha
         self.clean = picture
 
@@ -62,9 +62,10 @@ def noisy(picture, seed, level=4):
     return np.clip(np.round(picture + noise), 0, 255).astype(np.uint8)
 
 
-def average(averager, pictures, is_cut=never, alphas=None):
+def average(averager, pictures, is_cut=never, alphas=None, change=0):
     alphas = alphas or [None] * len(pictures)
-    frames = [Clean(picture, alpha) for picture, alpha in zip(pictures, alphas, strict=True)]
+    pairs = zip(pictures, alphas, strict=True)
+    frames = [Clean(picture, alpha, change) for picture, alpha in pairs]
     return [np.array(frame.clean) for frame in averager(frames, is_cut)]
 
 
@@ -108,12 +109,30 @@ def test_noise_fades_along_the_motion(tiny_model):
         for x, y in ((3 * k, -2 * k) for k in range(5))
     ]
     pictures = [noisy(truth, seed) for seed, truth in enumerate(truths)]
-    found = average(Averager(shifting), pictures)
+    found = average(Averager(shifting), pictures, change=12)
     inside = (slice(8, -8), slice(8, -8))
     before = np.std((pictures[2] - truths[2])[inside])
     after = np.std((found[2] - truths[2])[inside])
     # Five equal shares would leave 1 / sqrt(5) = 0.45.
     assert after < 0.6 * before
+
+
+@pytest.mark.parametrize("change", [1, 4])
+def test_what_moving_it_spoils_is_weighed_against_what_there_is_to_mend(tiny_model, change):
+    """A slope moves by a pixel: what is spoilt is 0.6 of its step."""
+    shifting = Shifting(load_model(tiny_model).interpolator)
+    shifting.motion = (1, 0)
+    step, off = 4, 5
+    slope = 60 + step * np.arange(40) + np.zeros((HEIGHT, 1))
+    first = np.repeat(slope[..., None], 3, axis=-1).astype(np.uint8)
+    second = first - step + off  # the neighbour is brighter, all over
+    found = average(Averager(shifting), [first, second.astype(np.uint8)], change=change)[0]
+    agreement = np.exp(-3 * (off / 8) ** 2)
+    noise, spoilt = change**2 + 0.25**2, (0.6 * step) ** 2
+    weight = agreement * noise / (noise + spoilt)
+    middle = found[HEIGHT // 2, 15:25].astype(float) - first[HEIGHT // 2, 15:25]
+    np.testing.assert_allclose(middle, np.round(off * weight / (1 + weight)), atol=0)
+    assert middle.max() == (change > 1)  # so that it is a difference
 
 
 def test_what_does_not_agree_does_not_count(shifting):

@@ -1,0 +1,118 @@
+"""The average of a frame with its neighbours in time, along the motion.
+
+A neighbour counts where it agrees with the frame once small areas of both are averaged, and less
+the more it differs; and less where moving it into place spoils more than there is to mend:
+
+  average = (frame + sum of w * warped) / (1 + sum of w)
+  w = exp(-(difference / 8)^2) exp(-(there and back / 1.5)^2)
+      * noise^2 / (noise^2 + (0.6 detail min(1, motion))^2)
+
+The difference is in levels; "there and back" is how many pixels the motion to the neighbour and
+that back from it miss each other by, nothing where both are right. The noise is what the network
+changed of the GIF around there, since that is what it had to guess; the detail is the step from
+pixel to pixel, of which a motion that is wrong by part of a pixel, or sampling between pixels,
+leaves a share. Both are root mean squares in levels, the motion in pixels.
+
+Not part of GIF2Video. The numbers were chosen on rendered motion and a surveillance clip of the
+training list (docs/results.md).
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+from gif2video_jax.ops.filters import mean_filter
+from gif2video_jax.ops.warp import warp, warp_bicubic
+
+SPREAD = 8.0
+"""Levels of 255 that a neighbour differs by when it counts 1/e."""
+MISS = 1.5
+"""Pixels that the motion there and back misses by when a neighbour counts 1/e."""
+BLUR = 0.6
+"""What share of the step from pixel to pixel is spoilt by moving a neighbour by a pixel or more."""
+_AREA = 1  # pixels around one that are averaged before frames are compared, so that dots are not
+_AROUND = 4  # pixels around one over which the network's change is averaged
+_LEAST_NOISE = 0.25  # levels; what rounding to whole ones leaves, about
+
+
+def average_along_motion(
+    center: UInt8[Array, "1 h w c"],
+    gif: UInt8[Array, "1 h w 3"],
+    images: UInt8[Array, "reach 2 h w c"],
+    steps: Float[Array, "reach 2 h w 2"],
+    returns: Float[Array, "reach 2 h w 2"],
+    counts: Float[Array, "reach 2"],
+    settings: Float[Array, "4"],
+) -> UInt8[Array, "1 h w c"]:
+    """Averages a frame with the neighbours before and after it.
+
+    Args:
+      center: the frame.
+      gif: its colours in the GIF.
+      images: at each distance the neighbour before and the one after.
+      steps: the motion to it from the one before it on the way, in pixels.
+      returns: the motion from it to that one.
+      counts: 1, or 0 for one that is not there.
+      settings: how much of the change is applied, `SPREAD`, `MISS` and `BLUR`.
+    """
+    strength, spread, miss, blur = settings
+    colors = center.astype(jnp.float32)
+    total, weights = colors[..., :3], jnp.ones((*colors.shape[:3], 1))
+    flow = jnp.zeros_like(steps[0])
+    trust = jnp.ones((2, *colors.shape[1:3], 1))
+    needed, spoilt = _noise(colors, gif), blur**2 * _detail(colors)
+    for image, step, back, count in zip(images, steps, returns, counts, strict=True):
+        trust = trust * warp(_consistency(step, back, miss), flow) * count[:, None, None, None]
+        flow = flow + warp(step, flow)
+        warped = warp_bicubic(image.astype(jnp.float32), flow)
+        trust = trust * _agreement(colors, warped, spread) * _inside(flow)
+        moved = jnp.minimum(jnp.sum(jnp.square(flow), axis=-1, keepdims=True), 1.0)
+        weight = trust * needed / (needed + moved * spoilt)
+        total = total + jnp.sum(weight * warped[..., :3], axis=0, keepdims=True)
+        weights = weights + jnp.sum(weight, axis=0, keepdims=True)
+    result = colors[..., :3] + strength * (total / weights - colors[..., :3])
+    result = jnp.concatenate([result, colors[..., 3:]], axis=-1)
+    return jnp.clip(jnp.round(result), 0, 255).astype(jnp.uint8)
+
+
+def _noise(
+    colors: Float[Array, "1 h w c"], gif: UInt8[Array, "1 h w 3"]
+) -> Float[Array, "1 h w 1"]:
+    """Mean square of what the network changed around each pixel: what it had to guess."""
+    change = jnp.square(colors[..., :3] - gif.astype(jnp.float32))
+    return mean_filter(change.mean(axis=-1, keepdims=True), _AROUND) + _LEAST_NOISE**2
+
+
+def _detail(colors: Float[Array, "1 h w c"]) -> Float[Array, "1 h w 1"]:
+    """Mean square of the steps between pixels around each one, in levels."""
+    colors = jnp.pad(colors[..., :3], ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    x = (colors[:, 1:-1, 2:] - colors[:, 1:-1, :-2]) / 2
+    y = (colors[:, 2:, 1:-1] - colors[:, :-2, 1:-1]) / 2
+    return mean_filter((x**2 + y**2).mean(axis=-1, keepdims=True), _AREA)
+
+
+def _agreement(
+    colors: Float[Array, "1 h w c"], warped: Float[Array, "2 h w c"], spread: Float[Array, ""]
+):
+    """How much a neighbour counts at each pixel; not at all where one of both is transparent."""
+    difference = mean_filter(warped[..., :3] - colors[..., :3], _AREA)
+    weight = jnp.exp(-jnp.sum(jnp.square(difference / spread), axis=-1, keepdims=True))
+    if colors.shape[-1] == 4:
+        weight = weight * (warped[..., 3:] > 254) * (colors[..., 3:] > 254)
+    return weight
+
+
+def _consistency(
+    step: Float[Array, "2 h w 2"], back: Float[Array, "2 h w 2"], longest: Float[Array, ""]
+):
+    """1 where the motion there and back ends where it began, less where it misses."""
+    miss = (step + warp(back, step)) / longest
+    return jnp.exp(-jnp.sum(jnp.square(miss), axis=-1, keepdims=True))
+
+
+def _inside(flow: Float[Array, "2 h w 2"]) -> Float[Array, "2 h w 1"]:
+    """1 where a flow points into the image."""
+    height, width = flow.shape[1:3]
+    x = jnp.arange(width) + flow[..., 0]
+    y = jnp.arange(height)[:, None] + flow[..., 1]
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return inside[..., None].astype(jnp.float32)
