@@ -2,13 +2,14 @@
 
 What is hidden in one frame is often seen in another: at the same place, where a caption changes or
 a hole moves, or elsewhere, where what is behind it moves. Both are taken into account, each as far
-as it agrees with the frame around the hole, beside the smooth continuation of the frame itself:
+as it agrees with the frame around the hole, beside what the frame itself suggests (medians of the
+colours at the hole's edge, `ops.median_fill`):
 
   filled = sum of w * candidate / sum of w,  w = 0.5^distance / (d + 0.001)^2
 
 where d is a candidate's squared difference to the frame near the hole, continued smoothly into it,
-and `distance` is in frames. The smooth continuation is a candidate too, whose d is what colours
-vary by around the hole. Not part of CombCN; how the numbers were chosen is in docs/inpainting.md.
+and `distance` is in frames. The medians are a candidate too, whose d is twice what colours vary by
+around the hole. Not part of CombCN; how the numbers were chosen is in docs/inpainting.md.
 """
 
 import jax
@@ -23,7 +24,7 @@ from gif2video_jax.ops.warp import warp
 
 _DECAY = 0.5  # how much less a frame counts than one that is nearer by one frame
 _FLOOR = 1e-3  # squared differences below are as good as none; colours run over [-1, 1]
-_SMOOTH_ERROR = 2.0  # the smooth continuation's squared error, of what colours vary by around
+_OWN_ERROR = 2.0  # squared error of what the frame suggests, of what colours vary by around
 _AROUND = 8  # pixels around a hole that tell what they vary by
 _AREA = 2  # pixels around one over which frames are compared
 _ITERATIONS = 4  # of the flow, on each level
@@ -56,7 +57,7 @@ def _fill(video: Video, known: Known) -> tuple[Video, Known]:
     rough, seen = (x[0] for x in fill_from_other_frames(video[None], known[None]))
     both = jnp.concatenate([video, rough]), jnp.concatenate([known, seen])
     smooth, rough = jnp.split(fill_smoothly(*both), 2)
-    weights = 1 / jnp.square(_SMOOTH_ERROR * _variation(smooth, known) + _FLOOR)
+    weights = 1 / jnp.square(_OWN_ERROR * _variation(smooth, known) + _FLOOR)
     total, others = fill_with_medians(video, known) * weights, jnp.zeros_like(known)
     if video.shape[0] > 1:
         pairs = [rough[:-1], rough[1:]], [known[:-1], known[1:]]
