@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from gif2video_jax import cli_options, signals
 from gif2video_jax.cli_output import Progress, one_line, print_error, print_result
+from gif2video_jax.counting import counted
 from gif2video_jax.errors import InputError
 
 _SIGNALED = 128  # the exit codes of programs that a signal ended begin here
@@ -154,7 +155,7 @@ def run_make_gif(options: argparse.Namespace) -> int:
             palette_scope=options.palette,
             overwrite=options.overwrite,
         )
-    size = f"{summary.width}x{summary.height}, {summary.num_frames} frames"
+    size = f"{summary.width}x{summary.height}, {counted(summary.num_frames, 'frame')}"
     duration, num_bytes = float(summary.duration), os.path.getsize(options.output)
     print_result(options, f"{options.output}: {size}, {duration:g} s, {num_bytes} bytes")
     return 0

@@ -13,6 +13,7 @@ import time
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from gif2video_jax import cli, cli_output
 from gif2video_jax.gifs import maker
@@ -246,6 +247,13 @@ def test_a_closed_pipe_is_no_error():
         ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True
     )
     assert result.stderr == ""
+
+
+def test_one_frame_is_not_several(tmp_path, capsys):
+    picture = tmp_path / "one.png"
+    Image.new("RGB", (8, 8), (200, 30, 90)).save(picture)
+    assert cli.main(["make-gif", str(picture), "-o", str(tmp_path / "one.gif")]) == 0
+    assert "8x8, 1 frame," in capsys.readouterr().out
 
 
 def test_make_gif_then_info_agree(tmp_path, capsys):

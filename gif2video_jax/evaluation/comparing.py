@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import UInt8
 
+from gif2video_jax.counting import counted
 from gif2video_jax.errors import InputError
 from gif2video_jax.evaluation import pictures
 from gif2video_jax.evaluation.metrics import ClipScore
@@ -107,8 +108,9 @@ def matching_frames(ours: VideoReader, truth: VideoReader) -> Iterator[tuple[Pic
     extra += [count + (true_image is not end) + sum(1 for _ in truth)]
     if extra[0] != extra[1]:
         raise InputError(
-            f"{ours.name} has {extra[0]} frames, {truth.name} has {extra[1]}; expected as many "
-            f"(`gif2video restore --fps {float(truth.rate):g}` gives the truth's rate)"
+            f"{ours.name} has {counted(extra[0], 'frame')}, {truth.name} has {extra[1]}; "
+            f"expected as many (`gif2video restore --fps {float(truth.rate):g}` gives the truth's "
+            "rate)"
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image, ImageFilter
 
+from gif2video_jax.counting import counted
 from gif2video_jax.errors import InputError
 from gif2video_jax.media import open_video
 
@@ -96,8 +97,8 @@ def _moving(reader, fixed: Mask, grow: int) -> Iterator[Mask]:
         count += 1
         yield _grown(fixed | _holes_of(picture), grow)
     raise InputError(
-        f"{reader.name}: the mask ends after {count} frames, expected one for each frame of the "
-        "video, or a still picture"
+        f"{reader.name}: the mask ends after {counted(count, 'frame')}, "
+        "expected one for each frame of the video, or a still picture"
     )
 
 

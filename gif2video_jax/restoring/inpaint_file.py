@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import UInt8
 
+from gif2video_jax.counting import counted
 from gif2video_jax.errors import InputError
 from gif2video_jax.gifs.reader import scan_gif
 from gif2video_jax.gifs.scenes import DEFAULT_THRESHOLD, CutDetector
@@ -94,7 +95,7 @@ class InpaintReport:
     def summary(self) -> str:
         """One line."""
         return (
-            f"{self.destination}: {self.width}x{self.height}, {self.frames} frames, "
+            f"{self.destination}: {self.width}x{self.height}, {counted(self.frames, 'frame')}, "
             f"{self.duration:.2f} s at {self.fps:.4g} fps, {100 * self.share:.2g} % filled in"
         )
 
@@ -130,7 +131,7 @@ def inpaint_file(
             inpainter = inpainter_of(model, scene_threshold=options.scene_threshold)
             shares: list[float] = []
 
-            def counted():
+            def measured():
                 for mask in masks:
                     shares.append(float(mask.mean()))
                     yield mask
@@ -145,7 +146,7 @@ def inpaint_file(
                 format=options.format,
                 overwrite=options.overwrite,
             ) as writer:
-                filled = inpainter.fill(pace.frames(), counted())
+                filled = inpainter.fill(pace.frames(), measured())
                 for number, frame in enumerate(filled):
                     for _ in range(pace.repeats(number)):
                         writer.write(frame)

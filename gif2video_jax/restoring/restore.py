@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from gif2video_jax.counting import counted
 from gif2video_jax.media import format_of, open_writer
 from gif2video_jax.restoring.options import RestoreOptions
 from gif2video_jax.restoring.plan import plan_restoration
@@ -71,9 +72,9 @@ class Report:
         """One line: the video beside the GIF."""
         colors = "colours restored" if self.dequantized else f"colours kept ({self.reason})"
         return (
-            f"{self.destination}: {self.width}x{self.height}, {self.frames} frames, "
+            f"{self.destination}: {self.width}x{self.height}, {counted(self.frames, 'frame')}, "
             f"{self.duration:.2f} s at {self.fps:.4g} fps "
-            f"(GIF: {self.gif_frames} frames, {self.gif_duration:.2f} s), {colors}"
+            f"(GIF: {counted(self.gif_frames, 'frame')}, {self.gif_duration:.2f} s), {colors}"
         )
 
 
