@@ -1,14 +1,16 @@
 """What averaging restored frames with their neighbours gains, by how a neighbour is weighed.
 
     python benchmarks/averaging.py --corpus FOLDER [--spread 5 8 12] [--miss 1.5] [--blur 0.6]
-                                   [--scenes 4] [--frames 12] [--model default] [--seed 0]
+                                   [--kinds 128-median_cut-none ...] [--scenes 4]
+                                   [--frames 12] [--model default] [--seed 0]
 
 FOLDER is a fetched open corpus (`python -m gif2video_jax.datasets.open_corpus fetch`) or any
 folder with `train/clips` and `train/stills`. Every second frame of each clip, scaled down to 320
-pixels, and scenes rendered from the stills are made GIFs of four kinds; each frame is restored
-alone, then averaged. Prints the mean gain in dB over the frames alone, the clips' and the scenes',
-one row for each spread (levels that a neighbour differs by when it counts 1/e), miss (pixels) and
-blur (share of the detail that moving a neighbour spoils; 0 weighs nothing of that).
+pixels, and scenes rendered from the stills are made GIFs of four kinds, or of those given; each
+frame is restored alone, then averaged. Prints the mean gain in dB over the frames alone, the clips'
+and the scenes', one row for each spread (levels that a neighbour differs by when it counts 1/e),
+miss (pixels) and blur (share of the detail that moving a neighbour spoils; 0 weighs nothing of
+that).
 """
 
 import argparse
@@ -20,7 +22,7 @@ from PIL import Image
 
 from gif2video_jax.datasets.corpus_list import CLIP_SUFFIXES, STILL_SUFFIXES
 from gif2video_jax.datasets.motion_scenes import SceneOptions, random_scene
-from gif2video_jax.evaluation.benchmark.gif_kinds import STILL_KINDS, make_gif
+from gif2video_jax.evaluation.benchmark.gif_kinds import STILL_KINDS, make_gif, parse_kind
 from gif2video_jax.evaluation.metrics import psnr
 from gif2video_jax.media import open_video
 from gif2video_jax.ops.motion_average import BLUR, MISS, SPREAD
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--spread", type=float, nargs="+", default=[SPREAD])
     parser.add_argument("--miss", type=float, nargs="+", default=[MISS])
     parser.add_argument("--blur", type=float, nargs="+", default=[BLUR])
+    parser.add_argument("--kinds", type=parse_kind, nargs="+", default=STILL_KINDS, help="of GIF")
     parser.add_argument("--scenes", type=int, default=4, help="that are rendered")
     parser.add_argument("--frames", type=int, default=12, help="of each clip and scene")
     parser.add_argument("--model", default="default", help="a model's name or folder")
@@ -50,19 +53,21 @@ def main() -> None:
     scenes = rendered(options)
     model = load_model(options.model)
     flows = Interpolator(model.interpolator)
-    print("| spread | miss | blur | of | " + " | ".join(kind.title for kind in STILL_KINDS) + " |")
-    print("|---|---|---|---|" + "---|" * len(STILL_KINDS))
+    print(
+        "| spread | miss | blur | of | " + " | ".join(kind.title for kind in options.kinds) + " |"
+    )
+    print("|---|---|---|---|" + "---|" * len(options.kinds))
     restored = {
         (of, kind): [restore(model, truth, kind) for truth in truths]
         for of, truths in (("clips", clips), ("scenes", scenes))
-        for kind in STILL_KINDS
+        for kind in options.kinds
     }
     for spread, miss, blur in itertools.product(options.spread, options.miss, options.blur):
         averager = Averager(flows, spread=spread, miss=miss, blur=blur)
         for of, truths in (("clips", clips), ("scenes", scenes)):
             gains = [
                 np.mean([gain(averager, *p) for p in zip(truths, restored[of, kind], strict=True)])
-                for kind in STILL_KINDS
+                for kind in options.kinds
             ]
             cells = " | ".join(f"{value:.2f}" for value in gains)
             print(f"| {spread:g} | {miss:g} | {blur:g} | {of} | {cells} |", flush=True)
