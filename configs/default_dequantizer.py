@@ -5,7 +5,8 @@ Command:
     --config.data.corpus=corpus.zip
 The bundled network started from a wider one, narrowed (gif2video_jax/training/narrowing.py), and
 ended on a corpus packed with --max-side 2048, the last 18,000 steps with --config.losses.l1=0.0
---config.losses.gradient=0.25 --config.losses.log_squared=0.005. Cost and result: docs/results.md, default.md.
+--config.losses.gradient=0.25 --config.losses.log_squared=0.005. Cost and result: docs/results.md,
+default.md.
 """
 
 import ml_collections
