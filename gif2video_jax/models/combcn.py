@@ -152,6 +152,7 @@ class CombCN(nn.Module):
         train: bool = False,
         frames: Int[Array, " k"] | None = None,
         train_volume: bool | None = None,
+        filled: Float[Array, "n t h w 4"] | None = None,
     ) -> Completion:
         """Completes a video.
 
@@ -161,13 +162,14 @@ class CombCN(nn.Module):
           train: BatchNorm uses and updates batch statistics.
           frames: which frames the 2D network completes; None for all.
           train_volume: the same as `train` for the 3DCN alone; None for the same as there.
+          filled: what `fill_holes` makes of the video, where that is known before.
 
         Raises:
           ValueError: if shapes do not match, or are no multiples of what the networks need.
         """
         self._check(video.shape, mask.shape)
         video, mask = jnp.asarray(video), jnp.asarray(mask)
-        inputs = self._filled(video, mask)
+        inputs = self._inputs(video, mask, filled)
         added, small = None, Completion(video, None, None)
         if self.guidance:
             small = self._complete_volume(inputs, train if train_volume is None else train_volume)
@@ -190,8 +192,9 @@ class CombCN(nn.Module):
         video: Float[Array | np.ndarray, "n t h w 3"],
         mask: Float[Array | np.ndarray, "n t h w 1"],
         train: bool = False,
+        filled: Float[Array, "n t h w 4"] | None = None,
     ) -> Completion:
-        """The 3DCN alone; `frames` of the result is its volume.
+        """The 3DCN alone; `frames` of the result is its volume. Arguments as of a call.
 
         Raises:
           ValueError: as a call does; without guidance there is no 3DCN.
@@ -199,7 +202,7 @@ class CombCN(nn.Module):
         if not self.guidance:
             raise ValueError("guidance: expected True, since there is no 3DCN without")
         self._check(video.shape, mask.shape)
-        inputs = self._filled(jnp.asarray(video), jnp.asarray(mask))
+        inputs = self._inputs(jnp.asarray(video), jnp.asarray(mask), filled)
         return self._complete_volume(inputs, train)
 
     def _complete_volume(self, inputs, train: bool) -> Completion:
@@ -212,22 +215,33 @@ class CombCN(nn.Module):
             volume = volume + small[..., :3]
         return Completion(volume, volume, mask)
 
-    def _filled(self, video, mask):
-        """RGB with holes filled, the mask, and what `fill` adds."""
+    def fill_holes(
+        self, video: Float[Array, "n t h w 3"], mask: Float[Array, "n t h w 1"]
+    ) -> Float[Array, "n t h w 4"]:
+        """What the networks start from: RGB with holes filled (`fill`), and what that rests on.
+
+        The fourth channel is 1 where a pixel is known, and how far it was seen in other frames
+        where not. Nothing here learns.
+        """
         known = 1.0 - mask
+        seen = known
         if self.fill == "mean":
             color = jnp.asarray(self.mean_color, video.dtype)
-            return jnp.concatenate([video * known + color * mask, mask], axis=-1)
-        seen = known
-        if self.fill == "motion":
+            video = video * known + color * mask
+        elif self.fill == "motion":
             video, seen = fill_along_motion(video, known)
         else:
             if self.fill == "video":
                 video, seen = fill_from_other_frames(video, known)
             flat = [x.reshape(-1, *x.shape[2:]) for x in (video, seen)]
             video = fill_smoothly(*flat).reshape(video.shape)
-        extra = [1.0 - seen] if self.fill in _TELLING else []
-        return jnp.concatenate([video, mask, *extra], axis=-1)
+        return jnp.concatenate([video, seen], axis=-1)
+
+    def _inputs(self, video, mask, filled):
+        """RGB with holes filled, the mask, and what `fill` adds."""
+        filled = self.fill_holes(video, mask) if filled is None else filled
+        extra = [1.0 - filled[..., 3:]] if self.fill in _TELLING else []
+        return jnp.concatenate([filled[..., :3], mask, *extra], axis=-1)
 
     def _check(self, video: tuple[int, ...], mask: tuple[int, ...]) -> None:
         if mask != (*video[:4], 1):

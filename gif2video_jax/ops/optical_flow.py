@@ -24,7 +24,7 @@ _DAMPING = 3e-5  # added to the squared gradients: flat regions do not move by t
 _RESIDUAL = 3e-5  # residuals below are as good as none
 _LARGEST_STEP = 1.0  # pixels of a level; its linear model holds no farther
 _SMALLEST_SIDE = 6  # pixels of the coarsest level: motion of half a picture is a few of them
-_FINEST = 1  # halvings of the finest level: its flow is as exact, at a quarter of the time
+_FINEST_ITERATIONS = 2  # at full size, where each costs most and all but the last pixel is found
 
 
 def pyramid_flow(
@@ -35,7 +35,7 @@ def pyramid_flow(
     Args:
       image_0: RGB in [-1, 1].
       image_1: likewise.
-      iterations: steps on each level of the pyramid.
+      iterations: steps on each level of the pyramid; at full size at most two.
 
     Returns:
       (dx, dy) in pixels.
@@ -48,16 +48,15 @@ def pyramid_flow(
             f"expected two equal shapes and 1 iteration or more, got {image_0.shape}, "
             f"{image_1.shape} and {iterations}"
         )
-    pairs = [halve(luma(jnp.concatenate([image_0, image_1])))]
+    pairs = [luma(jnp.concatenate([image_0, image_1]))]
     while min(pairs[-1].shape[1:3]) >= 2 * _SMALLEST_SIDE:
         pairs.append(halve(pairs[-1]))
     flow = jnp.zeros((*image_0.shape[:1], *pairs[-1].shape[1:3], 2))
-    for pair in reversed(pairs):
-        flow = _enlarge(flow, *pair.shape[1:3])
-        first, second = jnp.split(_blur(pair), 2)
-        flow = _level(first, second, flow, iterations)
-    for _ in range(_FINEST):
-        flow = _enlarge(flow, *image_0.shape[1:3])
+    for level in reversed(range(len(pairs))):
+        flow = _enlarge(flow, *pairs[level].shape[1:3])
+        first, second = jnp.split(_blur(pairs[level]), 2)
+        steps = iterations if level else min(iterations, _FINEST_ITERATIONS)
+        flow = _level(first, second, flow, steps)
     return flow
 
 

@@ -66,6 +66,9 @@ def make_batches(
         )
     engine = fields.pop("engine", "auto")
     maker = EXAMPLES[config.task](split=split, seed=seed, **fields)
+    fill = getattr(maker, "fill", None)
+    if fill is not None and fill != config.model.fill:
+        raise InputError(f"config.model.fill: the clips are filled by {fill!r} already")
     return inputs.make_batches(
         maker,
         examples_per_batch=per_batch,

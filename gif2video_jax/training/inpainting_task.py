@@ -96,11 +96,12 @@ class InpaintingTask(GeneratorTask):
     ) -> tuple[Any, Any]:
         """See `GeneratorTask`; in training the results are `Terms`, else a `Completion`."""
         video, mask = _inputs(batch)
+        filled = _filled(batch)
         variables = {"params": params, **model_state}
         if not train:
-            return self.model.apply(variables, video, mask), model_state
+            return self.model.apply(variables, video, mask, filled=filled), model_state
         if not self.config.volume_steps:
-            return self._train_both(variables, video, mask, extra["step"])
+            return self._train_both(variables, video, mask, filled, extra["step"])
         return jax.lax.cond(
             extra["step"] < self.config.volume_steps,
             self._train_volume,
@@ -108,6 +109,7 @@ class InpaintingTask(GeneratorTask):
             variables,
             video,
             mask,
+            filled,
             extra["step"],
         )
 
@@ -153,19 +155,20 @@ class InpaintingTask(GeneratorTask):
             "mask": array_shape(1, _FRAMES, _SIDE, _SIDE, dtype="bool"),
         }
 
-    def _train_volume(self, variables, video, mask, step):
+    def _train_volume(self, variables, video, mask, filled, step):
         del step
         result, after = self.model.apply(
             variables,
             video,
             mask,
             train=True,
+            filled=filled,
             method="complete_volume",
             mutable=_names(variables),
         )
         return Terms(self._volume_term(result, video), jnp.zeros(())), after
 
-    def _train_both(self, variables, video, mask, step):
+    def _train_both(self, variables, video, mask, filled, step):
         frozen = self.config.freeze_volume
         if frozen:
             params = variables["params"]
@@ -179,6 +182,7 @@ class InpaintingTask(GeneratorTask):
             train=True,
             frames=frames,
             train_volume=not frozen,
+            filled=filled,
             mutable=_names(variables),
         )
         volume = jnp.zeros(())
@@ -229,6 +233,14 @@ def _ratio(output, truth, mask, axis) -> Float[Array, ""]:
 def _inputs(batch: Batch) -> tuple[Float[Array, "n t h w 3"], Float[Array, "n t h w 1"]]:
     """The true video, and 1 in its holes."""
     return to_float(batch["truth"]), batch["mask"].astype(jnp.float32)[..., None]
+
+
+def _filled(batch: Batch) -> Float[Array, "n t h w 4"] | None:
+    """What was made of the holes before, if anything, see `CombCN.fill_holes`."""
+    if "filled" not in batch:
+        return None
+    seen = batch["seen"].astype(jnp.float32)[..., None] / 255
+    return jnp.concatenate([to_float(batch["filled"]), seen], axis=-1)
 
 
 def _names(variables) -> list[str]:

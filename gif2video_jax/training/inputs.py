@@ -24,7 +24,7 @@ from gif2video_jax.training import loader, prefetching
 from gif2video_jax.training.clip_examples import ClipExamples, RealMotionExamples
 from gif2video_jax.training.dither_examples import DitherExamples
 from gif2video_jax.training.examples import DequantizationExamples
-from gif2video_jax.training.inpainting_examples import InpaintingExamples
+from gif2video_jax.training.filled_clips import inpainting_examples
 from gif2video_jax.training.interpolation_examples import InterpolationExamples
 
 ENGINES = ("auto", "grain", "processes")
@@ -36,7 +36,7 @@ _MAKERS: dict[tuple[str, str], Any] = {
     ("interpolation", "rendered"): InterpolationExamples,
     ("interpolation", "real"): RealMotionExamples,
     ("clip_interpolation", ""): ClipExamples,
-    ("inpainting", ""): InpaintingExamples,
+    ("inpainting", ""): inpainting_examples,
     ("dither_classification", ""): DitherExamples,
 }
 # As many as a run will ever see, and few enough that Grain can count the examples too.

@@ -201,7 +201,7 @@ def test_motion_compensation_follows_a_pan_that_blending_smears():
         return np.mean([np.square(a[inner].astype(float) - b[inner]).mean() for a, b in pairs])
 
     errors = {name: error(method) for name, method in methods.items()}
-    assert len(errors) == 8
+    assert len(errors) == 12
     assert all(errors[name] < errors["blended"] / 3 for name in errors if name != "blended")
 
 

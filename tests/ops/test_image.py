@@ -61,7 +61,9 @@ def test_sizes_that_do_not_fold_are_rejected():
 
 
 @pytest.mark.parametrize("align_corners", [True, False])
-@pytest.mark.parametrize("size", [(5, 7, 10, 14), (1, 64, 2, 128), (1, 3, 2, 6), (4, 4, 9, 5), (1, 1, 3, 1)])
+@pytest.mark.parametrize(
+    "size", [(5, 7, 10, 14), (1, 64, 2, 128), (1, 3, 2, 6), (4, 4, 9, 5), (1, 1, 3, 1)]
+)
 def test_enlarges_as_pytorch_does(align_corners, size):
     torch = oracles.require_module("torch")
     height, width, new_height, new_width = size

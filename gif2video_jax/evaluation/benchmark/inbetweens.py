@@ -34,23 +34,24 @@ def blended(keys: Sequence[Picture], multiplier: int) -> list[Picture]:
 
 
 def flow_settings() -> dict[str, Method]:
-    """Warping along OpenCV's DIS optical flow, by preset and by how flows at time t are had.
+    """Warping along OpenCV's DIS optical flow: its preset, how flows at time t are had, sampling.
 
     Raises:
       InputError: OpenCV is not installed.
     """
     _opencv()
     return {
-        f"DIS {preset}, {approximation}": partial(
-            flow_warped, preset=preset, approximation=approximation
+        f"DIS {preset}, {approximation}, {sampling}": partial(
+            flow_warped, preset=preset, approximation=approximation, sampling=sampling
         )
         for preset in ("fast", "medium")
         for approximation in ("scaled", "combined")
+        for sampling in ("linear", "cubic")
     }
 
 
 def flow_warped(
-    keys: Sequence[Picture], multiplier: int, *, preset: str, approximation: str
+    keys: Sequence[Picture], multiplier: int, *, preset: str, approximation: str, sampling: str
 ) -> list[Picture]:
     """Warps both key frames back along DIS flows in both directions and mixes them.
 
@@ -60,10 +61,12 @@ def flow_warped(
       preset: of DIS: "ultrafast", "fast" or "medium".
       approximation: of the flow from time t to the key frames: "scaled" takes a key frame's own
         flow times its distance, "combined" mixes both flows as Super SloMo does (equation 4).
+      sampling: of the frames: "linear", as most do it, or "cubic".
     """
     cv2 = _opencv()
     dis = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
-    return _between_pairs(keys, multiplier, partial(_warpers, cv2, dis, approximation))
+    warp = partial(_warp, cv2, getattr(cv2, f"INTER_{sampling.upper()}"))
+    return _between_pairs(keys, multiplier, partial(_warpers, cv2, dis, warp, approximation))
 
 
 def minterpolate_settings() -> dict[str, Method]:
@@ -139,10 +142,11 @@ def _mixers(first: Picture, second: Picture) -> Callable[[float], Picture]:
 
 
 def _mix(first: np.ndarray, second: np.ndarray, t: float) -> Picture:
-    return np.round((1 - t) * first.astype(np.float32) + t * second).astype(np.uint8)
+    mixed = (1 - t) * first.astype(np.float32) + t * second
+    return np.clip(np.round(mixed), 0, 255).astype(np.uint8)
 
 
-def _warpers(cv2, dis, approximation: str, first: Picture, second: Picture):
+def _warpers(cv2, dis, warp: Callable, approximation: str, first: Picture, second: Picture):
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)]
     forward, back = dis.calc(*grey, None), dis.calc(*reversed(grey), None)
 
@@ -152,15 +156,15 @@ def _warpers(cv2, dis, approximation: str, first: Picture, second: Picture):
             to_second = (1 - t) ** 2 * forward - t * (1 - t) * back
         else:
             to_first, to_second = t * back, (1 - t) * forward
-        return _mix(_warp(cv2, first, to_first), _warp(cv2, second, to_second), t)
+        return _mix(warp(first, to_first), warp(second, to_second), t)
 
     return at
 
 
-def _warp(cv2, image: Picture, flow: Float[np.ndarray, "h w 2"]) -> Float[np.ndarray, "h w 3"]:
+def _warp(
+    cv2, sampling: int, image: Picture, flow: Float[np.ndarray, "h w 2"]
+) -> Float[np.ndarray, "h w 3"]:
     height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     places = (x + flow[..., 0].astype(np.float32), y + flow[..., 1].astype(np.float32))
-    return cv2.remap(
-        image.astype(np.float32), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    return cv2.remap(image.astype(np.float32), *places, sampling, borderMode=cv2.BORDER_REPLICATE)
