@@ -25,6 +25,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("filled")
     config = shipped("combcn_default.py")
     config.model.base_channels, config.model.volume_channels = 2, 1
+    config.model.fill = "video"  # tells what it saw elsewhere, as "motion" does; compiles faster
     config.data.source = f"packed:{write_corpus(folder / 'corpus.zip')}"
     config.data.size, config.data.num_frames, config.data.real_share = 32, 2, 0.5
     output = str(folder / "clips")
@@ -93,10 +94,10 @@ def test_other_fields_than_the_clips_were_made_with_are_named(made):
     config, folder = made
     with pytest.raises(InputError, match=r"config.data.size: expected 32, which the clips of"):
         FilledClips(folder, split="train", seed=0, **{**fields_of(config), "size": 64})
-    smooth = config.copy_and_resolve_references()
-    smooth.model.fill = "smooth"
-    with pytest.raises(InputError, match=r"config.model.fill: the clips are filled by 'motion'"):
-        feeding.make_batches(smooth, "train", start=0, num_workers=0)
+    other = config.copy_and_resolve_references()
+    other.model.fill = "smooth"
+    with pytest.raises(InputError, match=r"config.model.fill: the clips are filled by 'video'"):
+        feeding.make_batches(other, "train", start=0, num_workers=0)
 
 
 def test_what_is_no_folder_of_clips_is_said(tmp_path):
