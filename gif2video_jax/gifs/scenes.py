@@ -87,7 +87,7 @@ def _histogram_distance(first: Small, second: Small) -> float:
 
     Hard bins would jump when a flat area changes its colour by a level.
     """
-    return 1 - float(np.minimum(_histogram(first), _histogram(second)).sum())
+    return max(0.0, 1 - float(np.minimum(_histogram(first), _histogram(second)).sum()))
 
 
 def _histogram(image: Small) -> np.ndarray:
@@ -119,7 +119,8 @@ def _unexplained(first: Small, second: Small) -> float:
     first, second = first - first.mean((0, 1)), second - second.mean((0, 1))
     power = float(np.square(first).sum()) * float(np.square(second).sum())
     covariance = max(0.0, float((first * second).sum()))
-    return 1 - covariance**2 / power if power > 0 else 1.0
+    # Rounding leaves a pure fade a little below 0.
+    return max(0.0, 1 - covariance**2 / power) if power > 0 else 1.0
 
 
 def _one_way(source: Small, target: Small) -> float:

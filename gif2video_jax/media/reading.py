@@ -180,6 +180,8 @@ class _StreamReader(VideoReader):
             yield
         except (OSError, av.error.FFmpegError) as error:
             reason = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, av.error.EOFError):
+                reason = "it ends before the first frame, or is none"
             raise InputError(f"{self.name}: cannot be read as a video: {reason}") from None
 
 

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from gif2video_jax.counting import counted
 from gif2video_jax.gifs.dithering import periodicity
 from gif2video_jax.gifs.palette import MAX_COLORS
 from gif2video_jax.gifs.reader import Frame
@@ -84,9 +85,9 @@ def should_dequantize(frames: Sequence[Frame]) -> tuple[bool, str]:
     num_pixels = max(one.num_pixels for one in found)
     num_colors = max(one.num_colors for one in found)
     if num_pixels < _MIN_PIXELS:
-        return False, f"too small to tell ({num_pixels} pixels)"
+        return False, f"too small to tell ({counted(num_pixels, 'pixel')})"
     if num_colors < _MIN_COLORS:
-        return False, f"{num_colors} colour{'s'[: num_colors - 1]} only"
+        return False, f"{counted(num_colors, 'colour')} only"
     # A blank frame, at the start or in a fade, says nothing.
     found = [one for one in found if one.num_colors >= _MIN_COLORS]
     block = min(one.block for one in found)

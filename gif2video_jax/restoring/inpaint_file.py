@@ -96,8 +96,14 @@ class InpaintReport:
         """One line."""
         return (
             f"{self.destination}: {self.width}x{self.height}, {counted(self.frames, 'frame')}, "
-            f"{self.duration:.2f} s at {self.fps:.4g} fps, {100 * self.share:.2g} % filled in"
+            f"{self.duration:.2f} s at {self.fps:.4g} fps, {_percent(self.share)} filled in"
         )
+
+
+def _percent(share: float) -> str:
+    """`5.5 %`, `42 %`, `100 %`."""
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
 def inpaint_file(

@@ -11,6 +11,7 @@ from gif2video_jax import cli
 from gif2video_jax.media import open_video
 from gif2video_jax.models.combcn import CombCN
 from gif2video_jax.pretrained import save_network
+from gif2video_jax.restoring.inpaint_file import InpaintReport
 from tests.random_variables import random_variables
 
 FIELDS = {
@@ -74,6 +75,14 @@ def frames_of(path):
 
 def run(*arguments):
     return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(1.0, "100 %"), (0.9999, "100 %"), (0.42, "42 %"), (0.055, "5.5 %")]
+)
+def test_shares_are_written_as_people_do(share, text):
+    report = InpaintReport("out.mkv", 32, 24, 3, 0.12, 25.0, share, 0, ())
+    assert report.summary.endswith(f", {text} filled in")
 
 
 def test_a_box_is_filled_and_all_else_is_bit_identical(clip, weights, tmp_path, capsys):
