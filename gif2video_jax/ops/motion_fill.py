@@ -9,7 +9,10 @@ colours at the hole's edge, `ops.median_fill`):
 
 where d is a candidate's squared difference to the frame near the hole, continued smoothly into it,
 and `distance` is in frames. The medians are a candidate too, whose d is twice what colours vary by
-around the hole. Not part of CombCN; how the numbers were chosen is in docs/inpainting.md.
+around the hole. Last, holes are averaged with those of the frames before and after, along the
+motion: what each frame made up by itself flickers less so, and errs no more.
+
+Not part of CombCN; how the numbers were chosen is in docs/inpainting.md.
 """
 
 import jax
@@ -29,6 +32,7 @@ _AROUND = 8  # pixels around a hole that tell what they vary by
 _AREA = 2  # pixels around one over which frames are compared
 _ITERATIONS = 4  # of the flow, on each level
 _MISS = 1.5  # pixels that the motion there and back misses by when it counts 1/e
+_NEIGHBOR = 0.5  # weight of each neighbour's hole beside a frame's own
 
 Video = Float[Array, "t h w c"]
 Known = Float[Array, "t h w 1"]
@@ -72,7 +76,27 @@ def _fill(video: Video, known: Known) -> tuple[Video, Known]:
         total = total + found[:2].sum(axis=0) + found[2:, ::-1].sum(axis=0)
         others = counts[:2].sum(axis=0) + counts[2:, ::-1].sum(axis=0)
     filled = jnp.where(known > 0, video, total / (weights + others))
+    if video.shape[0] > 1:
+        filled = jnp.where(known > 0, video, _averaged(filled, forward, backward))
     return filled, jnp.where(known > 0, 1.0, others / (weights + others))
+
+
+def _averaged(
+    filled: Video, forward: Float[Array, "u h w 2"], backward: Float[Array, "u h w 2"]
+) -> Video:
+    """Each frame averaged with the ones before and after it, where the motion finds back."""
+    there = _NEIGHBOR * _consistency(forward, backward)
+    back = _NEIGHBOR * _consistency(backward, forward)
+    later, earlier = there * warp(filled[1:], forward), back * warp(filled[:-1], backward)
+    total = filled.at[:-1].add(later).at[1:].add(earlier)
+    weights = jnp.ones_like(filled[..., :1]).at[:-1].add(there).at[1:].add(back)
+    return total / weights
+
+
+def _consistency(steps: Float[Array, "u h w 2"], returns: Float[Array, "u h w 2"]) -> Known:
+    """1 where the motion there and back ends where it began, less where it misses."""
+    miss = (steps + warp(returns, steps)) / _MISS
+    return jnp.exp(-jnp.sum(jnp.square(miss), axis=-1, keepdims=True))
 
 
 def _motion(first: Video, second: Video, known_1: Known, known_2: Known) -> Float[Array, "u h w 2"]:
@@ -96,9 +120,7 @@ def _from_later(
     num_frames = video.shape[0]
     # The last frame has none after it; what it would get counts nothing.
     steps, returns = (jnp.concatenate([x, x[-1:]]) for x in (steps, returns))
-    consistency = jnp.exp(
-        -jnp.sum(jnp.square((steps + warp(returns, steps)) / _MISS), axis=-1, keepdims=True)
-    )
+    consistency = _consistency(steps, returns)
 
     def add(carry, distance):
         flow, trust, total, weights = carry

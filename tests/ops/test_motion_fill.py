@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gif2video_jax.ops import motion_fill
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
 from gif2video_jax.ops.median_fill import fill_with_medians
 from gif2video_jax.ops.motion_fill import fill_along_motion
@@ -90,3 +91,28 @@ def test_one_frame_has_none_but_itself():
     filled, seen = fill(video, known)
     np.testing.assert_allclose(filled[0], fill_with_medians(video[0], known[0]), atol=1e-5)
     np.testing.assert_array_equal(seen, known)
+
+
+def test_neighbours_are_averaged_where_the_motion_finds_back():
+    """In closed form: weights 1, 2, 1 at rest; a motion that does not find back counts nothing."""
+    rng = np.random.default_rng(0)
+    filled = jnp.asarray(rng.uniform(-1, 1, (4, 5, 6, 3)), jnp.float32)
+    rest = jnp.zeros((3, 5, 6, 2))
+    found = motion_fill._averaged(filled, rest, rest)
+    np.testing.assert_allclose(
+        found[1:-1], (filled[:-2] + 2 * filled[1:-1] + filled[2:]) / 4, atol=1e-6
+    )
+    np.testing.assert_allclose(found[0], (2 * filled[0] + filled[1]) / 3, atol=1e-6)
+    lost = motion_fill._averaged(filled, rest + 8, rest)
+    np.testing.assert_allclose(lost, filled, atol=1e-6)
+
+
+def test_what_is_made_up_flickers_less_than_what_surrounds_it():
+    """Grey noise that changes with each frame around a hole that rests."""
+    rng = np.random.default_rng(1)
+    video = jnp.asarray(rng.normal(0, 0.2, (1, 6, 32, 32, 1)).repeat(3, -1), jnp.float32)
+    known = jnp.ones((1, 6, 32, 32, 1)).at[:, :, 8:24, 8:24].set(0)
+    filled = np.asarray(fill_along_motion(video, known)[0])
+    changes = np.abs(np.diff(filled, axis=1))
+    hole = np.asarray(known[0, 0, ..., 0]) == 0
+    assert changes[:, :, hole].mean() < 0.25 * changes[:, :, ~hole].mean()
