@@ -65,12 +65,11 @@ class FilledClips:
           InputError: if there is no such folder, or its clips were made with other fields.
         """
         self._seed, self._as_made = seed, split == "validation"
+        self._paths = {name: _path(folder, split, name) for name in _ARRAYS}
         try:
             with open(os.path.join(folder, _ABOUT), encoding="utf-8") as file:
                 about = json.load(file)
-            self._arrays = {
-                name: np.load(_path(folder, split, name), mmap_mode="r") for name in _ARRAYS
-            }
+            self._arrays = self._opened()
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{folder}: expected a folder of filled clips, made by "
@@ -83,6 +82,18 @@ class FilledClips:
                     f"config.data.{name}: expected {about['data'][name]!r}, which the clips of "
                     f"{folder} were made with, got {value!r}"
                 )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For data workers: what is mapped here would travel whole, and stay in their memory."""
+        return {name: value for name, value in vars(self).items() if name != "_arrays"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Maps the arrays anew."""
+        vars(self).update(state)
+        self._arrays = self._opened()
+
+    def _opened(self) -> dict[str, np.ndarray]:
+        return {name: np.load(path, mmap_mode="r") for name, path in self._paths.items()}
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Example `index`: one clip, see the head of this file, with a first axis of 1."""
@@ -160,12 +171,19 @@ def _write_split(model: CombCN, maker: InpaintingExamples, count: int, folder: s
         batch = dict(zip(_ARRAYS, (truth, mask, filled, seen), strict=True))
         for name, array in batch.items():
             if start == 0:
-                arrays[name] = np.lib.format.open_memmap(
-                    _path(folder, split, name), "w+", array.dtype, (count, *array.shape[1:])
-                )
+                path, shape = _path(folder, split, name), (count, *array.shape[1:])
+                arrays[name] = np.lib.format.open_memmap(path, "w+", array.dtype, shape)
+                _reserve(path)
             arrays[name][start : start + _AT_ONCE] = array[: count - start]
     for array in arrays.values():
         array.flush()  # type: ignore[attr-defined]  # a numpy.memmap
+
+
+def _reserve(path: str) -> None:
+    """Takes a mapped file's place on the disk: on a full one, writing would end the process."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
 
 
 def _to_bytes(share: Float[Array, "*shape"]) -> UInt8[Array, "*shape"]:
@@ -194,6 +212,8 @@ def main() -> None:
         write_filled_clips(config, options.output, counts=counts)
     except (InputError, ValueError) as error:
         sys.exit(f"filled_clips: {error}")
+    except OSError as error:
+        sys.exit(f"filled_clips: {options.output}: {error.strerror or error}")
     print(f"{options.output}: {counts['train']} clips, {counts['validation']} for validation")
 
 

@@ -1,5 +1,10 @@
 """Clips that were filled before: the same start as the network's own, and the same loss."""
 
+import errno
+import json
+import os
+import pathlib
+import pickle
 import sys
 
 import jax
@@ -90,6 +95,30 @@ def test_training_sees_symmetries_of_the_same_clips_and_validation_the_clips(mad
     assert np.array_equal(whole[0]["truth"], whole[2]["truth"])
 
 
+def test_data_workers_get_paths_and_not_the_arrays(made):
+    config, folder = made
+    maker = FilledClips(folder, split="train", seed=3)
+    travels = pickle.dumps(maker)
+    assert len(travels) < 2000
+    for name, value in pickle.loads(travels)[7].items():
+        np.testing.assert_array_equal(value, maker[7][name])
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system has none")
+def test_a_full_disk_is_said(made, tmp_path, monkeypatch):
+    config, _ = made
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    again = config.copy_and_resolve_references()
+    again.data.source = json.loads((pathlib.Path(made[1]) / "about.json").read_text())["source"]
+    with pytest.raises(OSError, match="No space left"):
+        write_filled_clips(again, str(tmp_path / "clips"), counts={"train": 1})
+    assert not list(tmp_path.iterdir())
+
+
 def test_other_fields_than_the_clips_were_made_with_are_named(made):
     config, folder = made
     with pytest.raises(InputError, match=r"config.data.size: expected 32, which the clips of"):
@@ -105,7 +134,7 @@ def test_what_is_no_folder_of_clips_is_said(tmp_path):
         FilledClips(str(tmp_path), split="train", seed=0)
 
 
-def test_the_command_names_what_is_wrong_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+def test_the_command_names_what_is_wrong_and_leaves_nothing(tmp_path, monkeypatch):
     output = tmp_path / "clips"
     config = str(CONFIGS / "combcn_default.py")
     for arguments, message in (
