@@ -170,7 +170,12 @@ def middle_squares(
 
 
 def measure(
-    clips: dict[str, Frames], compared: dict[str, Method], *, seed: int, draws: int = 1
+    clips: dict[str, Frames],
+    compared: dict[str, Method],
+    *,
+    seed: int,
+    draws: int = 1,
+    kinds: Sequence[str] = tuple(HOLES),
 ) -> tuple[list[Row], list[list[np.ndarray]]]:
     """Measures all methods on all clips and kinds of hole.
 
@@ -179,12 +184,14 @@ def measure(
       compared: by name.
       seed: chooses the holes.
       draws: how many holes of a kind each clip gets, one after another.
+      kinds: of holes; which others there are changes nothing.
 
     Returns:
       The rows, and for a picture a row of frames for each kind: hole, methods, truth.
     """
     rows, shown = [], []
-    for kind_number, kind in enumerate(HOLES):
+    for kind in kinds:
+        kind_number = list(HOLES).index(kind)
         scores: dict[str, dict[str, Score]] = {name: {} for name in compared}
         for clip_number, (clip_name, truth) in enumerate(clips.items()):
             rngs = [
@@ -242,7 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clips = middle_squares(
             files, size=options.size, num_frames=options.frames, seed=options.seed
         )
-        rows, shown = measure(clips, compared, seed=options.seed, draws=options.draws)
+        rows, shown = measure(
+            clips, compared, seed=options.seed, draws=options.draws, kinds=options.kinds
+        )
         _write(options, rows, shown, [*compared], clips, time.perf_counter() - begin)
     except InputError as error:
         print(f"inpainting: error: {error}", file=sys.stderr)
@@ -290,6 +299,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="chooses frames and holes")
     add("--frames", type=at_least(2), default=24, help="of each clip (default: 24)")
     add("--draws", type=at_least(1), default=4, help="holes of each kind in each clip (default: 4)")
+    add("--kinds", nargs="+", choices=HOLES, default=list(HOLES), help="of holes (default: all)")
     add(
         "--size",
         type=at_least(32),

@@ -71,6 +71,20 @@ def test_all_methods_see_the_same_holes_and_no_truth_in_them():
         np.testing.assert_array_equal(frames[~masks], truth[~masks])
 
 
+def test_a_kind_of_hole_is_the_same_by_itself_and_among_others():
+    truth = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+
+    def measured(**fields):
+        rows, _ = inpainting.measure(
+            {"clip": truth}, {"same": lambda frames, masks: frames}, seed=1, **fields
+        )
+        return {row.holes: row.score for row in rows}
+
+    alone = measured(kinds=["strokes"])
+    assert list(alone) == ["strokes"]
+    assert alone["strokes"] == measured()["strokes"]
+
+
 def test_the_fill_alone_is_the_network_that_adds_nothing():
     """What stands still and is seen in some frame comes back exactly."""
     fields = {"base_channels": 2, "volume_channels": 1, "fill": "video", "norm": "none"}
