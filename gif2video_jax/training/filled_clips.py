@@ -1,45 +1,25 @@
-"""Clips whose holes are filled already: `python -m gif2video_jax.training.filled_clips --help`.
+"""Training examples for inpainting whose holes were filled before, by `fill_clips`.
 
-Filling holes along the motion takes six times as long as a step of the small network that corrects
-it. This makes a folder of examples of an inpainting config, holes filled as its network would, and
 `config.data.source=filled:FOLDER` trains on them: each is used many times, mirrored, turned,
 transposed and played backwards at random, which a fill follows but for rounding and ties.
-
-    python -m gif2video_jax.training.filled_clips --config=configs/combcn_default.py \
-      --source=packed:corpus.zip --output=filled --count=2000
 
 The folder holds `about.json` and, of each split, memory-mapped arrays: truth and filled, uint8
 (k, t, s, s, 3), mask, bool (k, t, s, s), and seen, uint8 (k, t, s, s): how far a pixel is known or
 was seen in other frames, 255 for all.
 """
 
-import argparse
 import json
 import os
-import shutil
-import sys
-import tempfile
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import ml_collections
 import numpy as np
-from jaxtyping import Array, Bool, Float, UInt8
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.models.build import build_model
-from gif2video_jax.models.combcn import CombCN
-from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.training.inpainting_examples import InpaintingExamples
-from gif2video_jax.training.trained import load_config
 
 SCHEME = "filled:"
-_ARRAYS = ("truth", "mask", "filled", "seen")
-_ABOUT = "about.json"
-_AT_ONCE = 4  # clips that are filled together
-# Where a clip comes from, rather than what it is like.
-_ORIGIN = ("source", "examples_per_batch", "engine")
+ARRAYS = ("truth", "mask", "filled", "seen")
+ABOUT = "about.json"
 
 
 def inpainting_examples(corpus: str, **fields: Any) -> "InpaintingExamples | FilledClips":
@@ -50,7 +30,7 @@ def inpainting_examples(corpus: str, **fields: Any) -> "InpaintingExamples | Fil
 
 
 class FilledClips:
-    """The examples of a folder that `write_filled_clips` made, in random order and symmetries."""
+    """The examples of a folder that `fill_clips` made, in random order and symmetries."""
 
     def __init__(self, folder: str, *, split: str, seed: int, **fields: Any):
         """Opens the folder; arrays are read as they are needed.
@@ -65,15 +45,15 @@ class FilledClips:
           InputError: if there is no such folder, or its clips were made with other fields.
         """
         self._seed, self._as_made = seed, split == "validation"
-        self._paths = {name: _path(folder, split, name) for name in _ARRAYS}
+        self._paths = {name: array_path(folder, split, name) for name in ARRAYS}
         try:
-            with open(os.path.join(folder, _ABOUT), encoding="utf-8") as file:
+            with open(os.path.join(folder, ABOUT), encoding="utf-8") as file:
                 about = json.load(file)
             self._arrays = self._opened()
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{folder}: expected a folder of filled clips, made by "
-                f"python -m gif2video_jax.training.filled_clips ({error})"
+                f"python -m gif2video_jax.training.fill_clips ({error})"
             ) from None
         self.fill = about["fill"]
         for name, value in fields.items():
@@ -116,106 +96,6 @@ def _moved(x: np.ndarray, turns: int, mirrored: bool, backwards: bool) -> np.nda
     return np.ascontiguousarray(x[:, ::-1] if backwards else x)
 
 
-def write_filled_clips(
-    config: ml_collections.ConfigDict, output: str, *, counts: dict[str, int]
-) -> None:
-    """Makes examples of a config and fills their holes; the folder appears once it is whole.
-
-    Args:
-      config: of the task "inpainting"; `config.data.source` says what is drawn from.
-      output: a folder that is not there yet.
-      counts: how many of each split.
-
-    Raises:
-      InputError: if the config or its data do not serve, or the folder cannot be made.
-    """
-    if config.task != "inpainting":
-        raise InputError(f"config.task: expected inpainting, got {config.task}")
-    if os.path.exists(output):
-        raise InputError(f"{output}: is there already; remove it, or name another folder")
-    fields = {name: value for name, value in config.data.items() if name not in _ORIGIN}
-    about = {"fill": config.model.fill, "source": config.data.source, "data": fields}
-    model: Any = build_model("combcn", config.model)
-    try:
-        beside = tempfile.mkdtemp(dir=os.path.dirname(os.path.abspath(output)), prefix=".filled.")
-    except OSError as error:
-        raise InputError(f"{output}: cannot be made: {error.strerror}") from None
-    try:
-        for number, (split, count) in enumerate(counts.items()):
-            maker = InpaintingExamples(
-                config.data.source, split=split, seed=config.seed + number, **fields
-            )
-            _write_split(model, maker, count, beside, split)
-        with open(os.path.join(beside, _ABOUT), "w", encoding="utf-8") as file:
-            json.dump(about, file, indent=2)
-        os.chmod(beside, 0o755)
-        os.rename(beside, output)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-
-
-def _write_split(model: CombCN, maker: InpaintingExamples, count: int, folder: str, split: str):
-    @jax.jit
-    def fill(
-        truth: UInt8[Array, "n t s s 3"], mask: Bool[Array, "n t s s"]
-    ) -> tuple[UInt8[Array, "n t s s 3"], UInt8[Array, "n t s s"]]:
-        found = model.fill_holes(to_float(truth), mask.astype(jnp.float32)[..., None])
-        return to_uint8(found[..., :3]), _to_bytes(found[..., 3])
-
-    arrays: dict[str, np.ndarray] = {}
-    for start in range(0, count, _AT_ONCE):
-        made = [maker[i] for i in range(start, start + _AT_ONCE)]
-        truth, mask = (np.concatenate([one[name] for one in made]) for name in ("truth", "mask"))
-        filled, seen = (np.asarray(x) for x in fill(truth, mask))
-        batch = dict(zip(_ARRAYS, (truth, mask, filled, seen), strict=True))
-        for name, array in batch.items():
-            if start == 0:
-                path, shape = _path(folder, split, name), (count, *array.shape[1:])
-                arrays[name] = np.lib.format.open_memmap(path, "w+", array.dtype, shape)
-                _reserve(path)
-            arrays[name][start : start + _AT_ONCE] = array[: count - start]
-    for array in arrays.values():
-        array.flush()  # type: ignore[attr-defined]  # a numpy.memmap
-
-
-def _reserve(path: str) -> None:
-    """Takes a mapped file's place on the disk: on a full one, writing would end the process."""
-    if hasattr(os, "posix_fallocate"):
-        with open(path, "r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
-
-
-def _to_bytes(share: Float[Array, "*shape"]) -> UInt8[Array, "*shape"]:
-    return jnp.round(255 * share).astype(jnp.uint8)
-
-
-def _path(folder: str, split: str, name: str) -> str:
+def array_path(folder: str, split: str, name: str) -> str:
+    """Where one of `ARRAYS` lies."""
     return os.path.join(folder, f"{split}_{name}.npy")
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
-    parser.add_argument("--config", required=True, help="of the network that will be trained")
-    parser.add_argument("--source", required=True, help="config.data.source, such as packed:FILE")
-    parser.add_argument("--output", required=True, help="the folder to make")
-    parser.add_argument("--count", type=int, default=2000, help="clips for training")
-    parser.add_argument("--validation", type=int, default=64, help="clips for validation")
-    options = parser.parse_args()
-    counts = {"train": options.count, "validation": options.validation}
-    try:
-        if min(counts.values()) < 1:
-            raise InputError("--count and --validation: expected 1 or more")
-        config = load_config(options.config)
-        config.data.source = options.source
-        write_filled_clips(config, options.output, counts=counts)
-    except (InputError, ValueError) as error:
-        sys.exit(f"filled_clips: {error}")
-    except OSError as error:
-        sys.exit(f"filled_clips: {options.output}: {error.strerror or error}")
-    print(f"{options.output}: {counts['train']} clips, {counts['validation']} for validation")
-
-
-if __name__ == "__main__":
-    main()

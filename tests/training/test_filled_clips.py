@@ -14,8 +14,9 @@ import pytest
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.ops.image import to_float
-from gif2video_jax.training import feeding, filled_clips
-from gif2video_jax.training.filled_clips import FilledClips, write_filled_clips
+from gif2video_jax.training import feeding, fill_clips
+from gif2video_jax.training.fill_clips import write_filled_clips
+from gif2video_jax.training.filled_clips import FilledClips
 from gif2video_jax.training.inputs import make_examples
 from gif2video_jax.training.tasks import make_task
 from tests.training.miniature_corpus import write_corpus
@@ -142,15 +143,15 @@ def test_the_command_names_what_is_wrong_and_leaves_nothing(tmp_path, monkeypatc
         (["--config", config, "--source", "packed:x", "--count", "0"], "expected 1 or more"),
         (["--config", str(CONFIGS / "smoke.py"), "--source", "packed:x"], "expected inpainting"),
     ):
-        monkeypatch.setattr(sys, "argv", ["filled_clips", *arguments, "--output", str(output)])
+        monkeypatch.setattr(sys, "argv", ["fill_clips", *arguments, "--output", str(output)])
         with pytest.raises(SystemExit, match=message):
-            filled_clips.main()
+            fill_clips.main()
         assert not list(tmp_path.iterdir())
     output.mkdir()
     monkeypatch.setattr(
         sys,
         "argv",
-        ["filled_clips", *("--config", config, "--source", "x"), "--output", str(output)],
+        ["fill_clips", *("--config", config, "--source", "x"), "--output", str(output)],
     )
     with pytest.raises(SystemExit, match="is there already"):
-        filled_clips.main()
+        fill_clips.main()
