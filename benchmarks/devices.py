@@ -217,7 +217,10 @@ def main() -> int:
     flags.DEFINE_float("tolerance", 1e-5, "Largest difference that passes.")
     flags.DEFINE_string("register", "", "A module whose register() adds the config's task.")
     flags.mark_flag_as_required("config")
-    flags.FLAGS(sys.argv)
+    try:
+        flags.FLAGS(sys.argv)
+    except flags.Error as error:
+        sys.exit(f"devices: {error}; the head of this file has an example")
     values = flags.FLAGS
     config = values.config
     fields = {

@@ -177,7 +177,10 @@ def main() -> int:
     flags.DEFINE_integer("interval", 5, "Steps from checkpoint to checkpoint.")
     flags.DEFINE_string("module", "gif2video_jax.training.train", "The training command.")
     flags.mark_flag_as_required("config")
-    flags.FLAGS(sys.argv)
+    try:
+        flags.FLAGS(sys.argv)
+    except flags.Error as error:
+        sys.exit(f"survive: {error}; the head of this file has an example")
     values = flags.FLAGS
     config = values.config
     # Values of the command line and ours, in a config file of its own.
