@@ -179,7 +179,7 @@ def main() -> int:
     flags.mark_flag_as_required("config")
     try:
         flags.FLAGS(sys.argv)
-    except flags.Error as error:
+    except (flags.Error, AttributeError, KeyError, OSError) as error:
         sys.exit(f"survive: {error}; the head of this file has an example")
     values = flags.FLAGS
     config = values.config
