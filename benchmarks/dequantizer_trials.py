@@ -82,7 +82,8 @@ def train(name: str, seed: int, options: argparse.Namespace) -> None:
         *(f"--config.{field}={value}" for field, value in changes.items()),
     ]
     options.output.mkdir(parents=True, exist_ok=True)
-    subprocess.run(command, check=True)
+    if code := subprocess.run(command).returncode:  # it has said why
+        sys.exit(code)
 
 
 def gains(name: str, seed: int, options: argparse.Namespace) -> list[float]:

@@ -15,13 +15,12 @@ import pathlib
 from unittest import mock
 
 import numpy as np
-from PIL import Image
+from averaging import read_clip
 
 from gif2video_jax.datasets.corpus_list import CLIP_SUFFIXES
 from gif2video_jax.datasets.motion_scenes import SceneOptions, random_scene
 from gif2video_jax.evaluation.benchmark.inbetweens import blended, flow_warped
 from gif2video_jax.evaluation.metrics import psnr
-from gif2video_jax.media import open_video
 from gif2video_jax.models import superslomo
 from gif2video_jax.ops.warp import warp
 from gif2video_jax.pretrained import load_model
@@ -30,7 +29,7 @@ from gif2video_jax.training.interpolation_examples import damaged_keys
 from gif2video_jax.training.sources import open_source
 
 HEIGHT, WIDTH = 192, 256
-SIDE = 320
+NUM_FRAMES = 130  # of each clip at most
 STEPS = (2, 4, 8)
 PAIRS = 10  # of each clip
 METHODS = ("blended", "DIS, bilinear", "DIS, bicubic", "ours, bilinear", "ours")
@@ -75,26 +74,12 @@ def groups(options: argparse.Namespace):
             triples.append(scene.render([0.0, 0.5, 1.0]))
         yield f"scenes, up to {motion:g} pixels", triples
     paths = sorted(options.clips.rglob("*")) if options.clips else []
-    for path in (p for p in paths if p.suffix in CLIP_SUFFIXES):
-        frames = read_clip(path)
-        for step in STEPS:
+    for path in (p for p in paths if p.suffix.lower() in CLIP_SUFFIXES):
+        frames = np.stack(read_clip(path, NUM_FRAMES))
+        for step in (s for s in STEPS if s < len(frames)):
             starts = np.linspace(0, len(frames) - 1 - step, PAIRS).astype(int)
             triples = [frames[[start, start + step // 2, start + step]] for start in starts]
-            yield f"{path.stem}, every {step}th of every 2nd", triples
-
-
-def read_clip(path: pathlib.Path) -> np.ndarray:
-    """Every second frame of a video, 130 at most, its long side scaled down to 320 pixels."""
-    frames = []
-    with open_video(path) as video:
-        for number, frame in enumerate(video):
-            if number % 2 == 0:
-                image = Image.fromarray(frame)
-                image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-                frames.append(np.asarray(image))
-            if len(frames) == 130:
-                break
-    return np.stack(frames)
+            yield f"{path.stem}, {step} apart", triples
 
 
 def scores(bicubic, bilinear, rng, left: float, first, truth, last) -> list[float]:

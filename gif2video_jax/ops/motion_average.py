@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from gif2video_jax.ops.filters import mean_filter
-from gif2video_jax.ops.warp import warp, warp_bicubic
+from gif2video_jax.ops.warp import consistency, warp, warp_bicubic
 
 SPREAD = 8.0
 """Levels of 255 that a neighbour differs by when it counts 1/e."""
@@ -61,7 +61,7 @@ def average_along_motion(
     trust = jnp.ones((2, *colors.shape[1:3], 1))
     needed, spoilt = _noise(colors, gif), blur**2 * _detail(colors)
     for image, step, back, count in zip(images, steps, returns, counts, strict=True):
-        trust = trust * warp(_consistency(step, back, miss), flow) * count[:, None, None, None]
+        trust = trust * warp(consistency(step, back, miss), flow) * count[:, None, None, None]
         flow = flow + warp(step, flow)
         warped = warp_bicubic(image.astype(jnp.float32), flow)
         trust = trust * _agreement(colors, warped, spread) * _inside(flow)
@@ -99,14 +99,6 @@ def _agreement(
     if colors.shape[-1] == 4:
         weight = weight * (warped[..., 3:] > 254) * (colors[..., 3:] > 254)
     return weight
-
-
-def _consistency(
-    step: Float[Array, "2 h w 2"], back: Float[Array, "2 h w 2"], longest: Float[Array, ""]
-):
-    """1 where the motion there and back ends where it began, less where it misses."""
-    miss = (step + warp(back, step)) / longest
-    return jnp.exp(-jnp.sum(jnp.square(miss), axis=-1, keepdims=True))
 
 
 def _inside(flow: Float[Array, "2 h w 2"]) -> Float[Array, "2 h w 1"]:

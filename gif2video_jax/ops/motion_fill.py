@@ -23,7 +23,7 @@ from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
 from gif2video_jax.ops.filters import mean_filter
 from gif2video_jax.ops.median_fill import fill_with_medians
 from gif2video_jax.ops.optical_flow import pyramid_flow
-from gif2video_jax.ops.warp import warp
+from gif2video_jax.ops.warp import consistency, warp
 
 _DECAY = 0.5  # how much less a frame counts than one that is nearer by one frame
 _FLOOR = 1e-3  # squared differences below are as good as none; colours run over [-1, 1]
@@ -85,18 +85,12 @@ def _averaged(
     filled: Video, forward: Float[Array, "u h w 2"], backward: Float[Array, "u h w 2"]
 ) -> Video:
     """Each frame averaged with the ones before and after it, where the motion finds back."""
-    there = _NEIGHBOR * _consistency(forward, backward)
-    back = _NEIGHBOR * _consistency(backward, forward)
+    there = _NEIGHBOR * consistency(forward, backward, _MISS)
+    back = _NEIGHBOR * consistency(backward, forward, _MISS)
     later, earlier = there * warp(filled[1:], forward), back * warp(filled[:-1], backward)
     total = filled.at[:-1].add(later).at[1:].add(earlier)
     weights = jnp.ones_like(filled[..., :1]).at[:-1].add(there).at[1:].add(back)
     return total / weights
-
-
-def _consistency(steps: Float[Array, "u h w 2"], returns: Float[Array, "u h w 2"]) -> Known:
-    """1 where the motion there and back ends where it began, less where it misses."""
-    miss = (steps + warp(returns, steps)) / _MISS
-    return jnp.exp(-jnp.sum(jnp.square(miss), axis=-1, keepdims=True))
 
 
 def _motion(first: Video, second: Video, known_1: Known, known_2: Known) -> Float[Array, "u h w 2"]:
@@ -120,7 +114,7 @@ def _from_later(
     num_frames = video.shape[0]
     # The last frame has none after it; what it would get counts nothing.
     steps, returns = (jnp.concatenate([x, x[-1:]]) for x in (steps, returns))
-    consistency = _consistency(steps, returns)
+    consistent = consistency(steps, returns, _MISS)
 
     def add(carry, distance):
         flow, trust, total, weights = carry
@@ -128,7 +122,7 @@ def _from_later(
         def shifted(x, by):
             return jnp.roll(x, -by, axis=0)
 
-        trust = trust * warp(shifted(consistency, distance - 1), flow)
+        trust = trust * warp(shifted(consistent, distance - 1), flow)
         flow = flow + warp(shifted(steps, distance - 1), flow)
         share = warp(shifted(known, distance), flow)
         candidate = warp(shifted(video, distance), flow) / jnp.maximum(share, 1e-3)

@@ -63,6 +63,20 @@ def warp_bicubic(
     return result.astype(image.dtype)
 
 
+def consistency(
+    step: Float[Array, "n h w 2"], back: Float[Array, "n h w 2"], miss: Float[Array, ""] | float
+) -> Float[Array, "n h w 1"]:
+    """1 where a motion there and back ends where it began, 1/e where it misses by `miss` pixels.
+
+    Args:
+      step: the motion to another frame, pixels.
+      back: that frame's motion back.
+      miss: pixels.
+    """
+    missed = (step + warp(back, step)) / miss
+    return jnp.exp(-jnp.sum(jnp.square(missed), axis=-1, keepdims=True))
+
+
 def _positions(image: Array, flow: Array) -> tuple[Array, Array]:
     """Where to sample, clamped to the image: x and y of each pixel."""
     if flow.shape != image.shape[:3] + (2,):

@@ -49,17 +49,19 @@ class FilledClips:
         try:
             with open(os.path.join(folder, ABOUT), encoding="utf-8") as file:
                 about = json.load(file)
+            self.fill, made_with = about["fill"], dict(about["data"])
             self._arrays = self._opened()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{folder}: expected a folder of filled clips, made by "
                 f"python -m gif2video_jax.training.fill_clips ({error})"
             ) from None
-        self.fill = about["fill"]
         for name, value in fields.items():
-            if about["data"].get(name, value) != value:
+            if name not in made_with:
+                raise InputError(f"config.data.{name}: the clips of {folder} were made without it")
+            if made_with[name] != value:
                 raise InputError(
-                    f"config.data.{name}: expected {about['data'][name]!r}, which the clips of "
+                    f"config.data.{name}: expected {made_with[name]!r}, which the clips of "
                     f"{folder} were made with, got {value!r}"
                 )
 

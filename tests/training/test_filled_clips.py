@@ -124,13 +124,18 @@ def test_other_fields_than_the_clips_were_made_with_are_named(made):
     config, folder = made
     with pytest.raises(InputError, match=r"config.data.size: expected 32, which the clips of"):
         FilledClips(folder, split="train", seed=0, **{**fields_of(config), "size": 64})
+    with pytest.raises(InputError, match=r"config.data.sizes: .* were made without it"):
+        FilledClips(folder, split="train", seed=0, **fields_of(config), sizes=64)
     other = config.copy_and_resolve_references()
     other.model.fill = "smooth"
     with pytest.raises(InputError, match=r"config.model.fill: the clips are filled by 'video'"):
         feeding.make_batches(other, "train", start=0, num_workers=0)
 
 
-def test_what_is_no_folder_of_clips_is_said(tmp_path):
+@pytest.mark.parametrize("about", [None, "{}", "[]", "no JSON"])
+def test_what_is_no_folder_of_clips_is_said(tmp_path, about):
+    if about is not None:
+        (tmp_path / "about.json").write_text(about)
     with pytest.raises(InputError, match="expected a folder of filled clips"):
         FilledClips(str(tmp_path), split="train", seed=0)
 
