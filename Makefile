@@ -3,6 +3,7 @@
 #   make demo          restore the bundled sample; pictures and a video land in out/
 #   make test          lint, types and all tests that need no large extra package
 #   make test-oracles  all tests, those against PyTorch, TensorFlow Datasets, ffmpeg and gifsicle too
+#   make test-skipped  after `make test`: the files of which it skipped tests, with every oracle
 #   make test-long     the tests that take minutes: runs killed at random moments, many devices
 #   make test-wheel    the built wheel in an empty environment builds and loads a data set
 #   make bench         speed and memory
@@ -26,13 +27,14 @@ JOBS ?= 2
 # Most of the tests' time is compilation, which uses one core: two processes take little over half.
 TESTS := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
-.PHONY: demo test lint test-oracles test-long test-wheel notebooks test-colab bench benchmark docs sample clean
+.PHONY: demo test lint test-oracles test-skipped test-long test-wheel notebooks test-colab bench benchmark docs sample clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m gif2video_jax.evaluation.demo --samples data/samples --output out
 
 test: $(VENV)/.test lint
-	$(TESTS)
+	: > $(VENV)/.skipped
+	GIF2VIDEO_SKIPPED=$(VENV)/.skipped $(TESTS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -40,6 +42,11 @@ lint: $(VENV)/.test
 
 test-oracles: $(VENV)/.oracles
 	GIF2VIDEO_REQUIRE_ORACLES=1 $(TESTS)
+
+# What another run has tested without any oracle missing need not be tested twice.
+test-skipped: $(VENV)/.oracles
+	test -f $(VENV)/.skipped || { echo "run make test first" >&2; exit 1; }
+	test ! -s $(VENV)/.skipped || GIF2VIDEO_REQUIRE_ORACLES=1 $(TESTS) $$(sort -u $(VENV)/.skipped)
 
 test-long: $(VENV)/.oracles
 	GIF2VIDEO_REQUIRE_ORACLES=1 $(BIN)/python -m pytest -m long

@@ -29,6 +29,25 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("default")
 
 
+def pytest_runtest_logreport(report):
+    _note_skipped(report)
+
+
+def pytest_collectreport(report):
+    _note_skipped(report)
+
+
+def _note_skipped(report):
+    """Adds a file with skipped tests to those that `make test-skipped` takes.
+
+    In each process: of files that are skipped whole, for the same reason, pytest-xdist reports one.
+    """
+    path = os.environ.get("GIF2VIDEO_SKIPPED")
+    if path and report.skipped:
+        with open(path, "a") as file:
+            file.write(report.nodeid.partition("::")[0] + "\n")
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> pathlib.Path:
     """A folder for `load_model`: the smallest networks that keep colours as they are.
