@@ -69,7 +69,7 @@ class CombCN(nn.Module):
       fill: what the networks see in holes: "mean" (`mean_color`, the paper's), "smooth" (a smooth
         continuation of what is around), "video" (what other frames show at that place, else
         smooth; the networks also see where that is so, a fifth channel), or "motion" (along the
-        motion too, as far as frames agree, else medians, see `ops.motion_fill`).
+        motion too, as far as frames agree, else what lines meet, see `ops.motion_fill`).
       mean_color: RGB in [-1, 1].
       composition: "direct" (the paper's), or "residual": the networks' outputs are added to the
         fill, and the 2D network's to what the 3DCN added, too; a network of few parameters starts

@@ -2,14 +2,14 @@
 
 What is hidden in one frame is often seen in another: at the same place, where a caption changes or
 a hole moves, or elsewhere, where what is behind it moves. Both are taken into account, each as far
-as it agrees with the frame around the hole, beside what the frame itself suggests (medians of the
-colours at the hole's edge, `ops.median_fill`):
+as it agrees with the frame around the hole, beside what the frame itself suggests (what
+lies on both sides of the hole, `ops.line_fill`):
 
   filled = sum of w * candidate / sum of w,  w = 0.5^distance / (d + 0.001)^2
 
 where d is a candidate's squared difference to the frame near the hole, continued smoothly into it,
-and `distance` is in frames. The medians are a candidate too, whose d is twice what colours vary by
-around the hole. Last, holes are averaged with those of the frames before and after, along the
+and `distance` is in frames. That suggestion is a candidate too, whose d is twice what colours vary
+by around the hole. Last, holes are averaged with those of the frames before and after, along the
 motion: what each frame made up by itself flickers less so, and errs no more.
 
 Not part of CombCN; how the numbers were chosen is in docs/inpainting.md.
@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
 from gif2video_jax.ops.filters import mean_filter
-from gif2video_jax.ops.median_fill import fill_with_medians
+from gif2video_jax.ops.line_fill import fill_along_lines
 from gif2video_jax.ops.optical_flow import pyramid_flow
 from gif2video_jax.ops.warp import consistency, warp
 
@@ -62,7 +62,7 @@ def _fill(video: Video, known: Known) -> tuple[Video, Known]:
     both = jnp.concatenate([video, rough]), jnp.concatenate([known, seen])
     smooth, rough = jnp.split(fill_smoothly(*both), 2)
     weights = 1 / jnp.square(_OWN_ERROR * _variation(smooth, known) + _FLOOR)
-    total, others = fill_with_medians(video, known) * weights, jnp.zeros_like(known)
+    total, others = fill_along_lines(video, known) * weights, jnp.zeros_like(known)
     if video.shape[0] > 1:
         pairs = [rough[:-1], rough[1:]], [known[:-1], known[1:]]
         (first, second), (known_1, known_2) = (map(jnp.concatenate, (p, p[::-1])) for p in pairs)

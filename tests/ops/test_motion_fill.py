@@ -6,7 +6,7 @@ import numpy as np
 
 from gif2video_jax.ops import motion_fill
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
-from gif2video_jax.ops.median_fill import fill_with_medians
+from gif2video_jax.ops.line_fill import fill_along_lines
 from gif2video_jax.ops.motion_fill import fill_along_motion
 
 FRAMES, SIDE = 6, 48
@@ -89,7 +89,7 @@ def test_other_frames_that_disagree_are_not_believed():
 def test_one_frame_has_none_but_itself():
     video, known = moving(0)[:, :1], bar([20] * FRAMES)[:, :1]
     filled, seen = fill(video, known)
-    np.testing.assert_allclose(filled[0], fill_with_medians(video[0], known[0]), atol=1e-5)
+    np.testing.assert_allclose(filled[0], fill_along_lines(video[0], known[0]), atol=1e-5)
     np.testing.assert_array_equal(seen, known)
 
 
