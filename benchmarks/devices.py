@@ -30,9 +30,10 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # What must agree; the rest is printed too. Gradients of L1 losses jump where a difference changes
-# its sign, and moments of Adam are sums of gradients; the pool in `extra` holds outputs.
+# its sign, and moments of Adam are sums of gradients; the pool in `extra` holds outputs. Terms of
+# the loss whose weight is 0 are metrics only, one of them a logarithm of what may be nearly 0.
 JUDGED = ("losses", "outputs", "params", "model_state", "average")
-GROUPS = (*JUDGED, "gradient_norm", "optimizer_state", "extra")
+GROUPS = (*JUDGED, "unused terms", "gradient_norm", "optimizer_state", "extra")
 
 
 # The child: one process of one layout.
@@ -161,15 +162,17 @@ def run_layout(
             sys.exit(f"{processes}x{devices}: {text}")
 
 
-def read_run(workdir: pathlib.Path) -> dict[str, dict[str, np.ndarray]]:
+def read_run(workdir: pathlib.Path, config: dict) -> dict[str, dict[str, np.ndarray]]:
     """Losses, outputs and every array of the last checkpoint, by group and name."""
     from tests.training.runs import arrays_of, without_timing
 
+    unused = {term for term, weight in config.get("losses", {}).items() if weight == 0}
     found: dict[str, dict[str, np.ndarray]] = {group: {} for group in GROUPS}
     for row in without_timing(workdir):
         kind = "evaluation" if any(k.startswith("validation") for k in row) else "step"
         for name in row.keys() - {"step"}:
             group = "gradient_norm" if name == "gradient_norm" else "losses"
+            group = "unused terms" if name in unused else group
             found[group][f"{kind} {row['step']} {name}"] = np.array(row[name])
     found["outputs"]["image"] = np.load(workdir / "outputs.npy")
     for name, array in arrays_of(workdir).items():
@@ -195,7 +198,7 @@ def compare(
         for processes, devices in layouts:
             workdir = pathlib.Path(folder) / f"{processes}x{devices}"
             run_layout(config, workdir, processes, devices, register)
-            runs.append(read_run(workdir))
+            runs.append(read_run(workdir, config))
     for (processes, devices), run in zip(layouts[1:], runs[1:], strict=True):
         results[f"{processes}x{devices}"] = {
             group: max(
