@@ -8,10 +8,10 @@ colour, that colour probably lies between them:
   w = distance to the end ^ -1.5 / (1 + d / 0.01)^2
 
 where d is the mean squared difference of the line's two ends. Deep in a hole ends are blocks of 3x3
-pixels, or single ones would be drawn out to streaks. What this misses by at the edge is continued
-harmonically into the hole (`ops.fill`) and taken off, so there is no seam. A harmonic surface alone
-is a mean of all that is around, and shows neither dark nor light where both meet. Not part of
-CombCN; what it gains is in docs/inpainting.md.
+pixels, or single ones would be drawn out to streaks. Where no line has like ends a harmonic surface
+counts instead (`ops.fill`); alone it is a mean of all that is around, and shows neither dark nor
+light where both meet. What all this misses by at the edge is continued harmonically into the hole
+and taken off, so there is no seam. Not part of CombCN; what it gains is in docs/inpainting.md.
 """
 
 import jax
@@ -29,6 +29,7 @@ _ACROSS_ROWS = (-2, -1, 0, 1, 2)
 _ACROSS_COLUMNS = (-2, 0, 2)
 _DIFFERENT = 0.01  # mean squared difference of two ends; in units of half the range of colours
 _LONE = 0.01  # weight of a line of which only one end is in the picture; of like ends it is 1
+_HARMONIC = 0.1  # weight of the harmonic surface; that of lines is the mean of their likenesses
 _AREA = 1  # pixels around an end over which its colour is averaged
 _BLOCK = 3  # side of the blocks that are the ends for what lies deep in a hole, pixels
 _DEEP = 2  # blocks from the edge to where only they count
@@ -58,10 +59,14 @@ def fill_along_lines(
     # alike: made up of each one's own, they would jump.
     alike = _alike(around, known)
     edges = _pooled(around, known, alike) * known
+    both = fill_smoothly(jnp.concatenate([edges, video - edges], axis=-1), known)
+    harmonic, correction = jnp.split(both, 2, axis=-1)
     near, far = _lines(edges, known), _lines_between_blocks(edges, known)
     deep = jnp.maximum(1 - 4 * mean_filter(known, _DEEP * _BLOCK), 0.0)
-    filled = _pooled(near + deep * (far - near), 1 - known, alike)
-    return jnp.where(known > 0, video, filled + fill_smoothly(video - edges, known))
+    lines = near + deep * (far - near)
+    colors, likeness = lines[..., :-1], lines[..., -1:]
+    filled = (likeness * colors + _HARMONIC * harmonic) / (likeness + _HARMONIC)
+    return jnp.where(known > 0, video, _pooled(filled, 1 - known, alike) + correction)
 
 
 def _alike(around: Video, known: Known) -> Float[Array, "t t"]:
@@ -85,7 +90,7 @@ def _pooled(video: Video, valid: Known, alike: Float[Array, "t t"]) -> Video:
     return sums[..., :-1] / jnp.maximum(sums[..., -1:], 1e-6)
 
 
-def _lines_between_blocks(edges: Video, known: Known) -> Video:
+def _lines_between_blocks(edges: Video, known: Known) -> Float[Array, "t h w _"]:
     """`_lines` at a third of the size, enlarged."""
     num_frames, height, width, channels = edges.shape
     rows, columns = -(-height // _BLOCK), -(-width // _BLOCK)
@@ -93,20 +98,24 @@ def _lines_between_blocks(edges: Video, known: Known) -> Video:
     both = jnp.pad(jnp.concatenate([edges, known], axis=-1), padding)
     both = both.reshape(num_frames, rows, _BLOCK, columns, _BLOCK, channels + 1).sum(axis=(2, 4))
     weights = both[..., -1:]
-    blocks, known = both[..., :-1] / jnp.maximum(weights, 1.0), jnp.minimum(weights, 1.0)
-    blocks = jnp.where(known > 0, blocks, _lines(blocks, known))
+    colors, known = both[..., :-1] / jnp.maximum(weights, 1.0), jnp.minimum(weights, 1.0)
+    lines = _lines(colors, known)
+    blocks = jnp.where(known > 0, jnp.concatenate([colors, known], axis=-1), lines)
     large = resize_bilinear(blocks, rows * _BLOCK, columns * _BLOCK, align_corners=False)
     return large[:, :height, :width]
 
 
-def _lines(edges: Video, known: Known) -> Video:
-    """The weighted mean of what all lines through a pixel meet."""
+def _lines(edges: Video, known: Known) -> Float[Array, "t h w _"]:
+    """The weighted mean of what all lines through a pixel meet, and last of how like ends are."""
     rows = jnp.concatenate([edges, known], axis=-1)
     sums = _sums(rows, _ACROSS_ROWS) + _sums(rows.swapaxes(1, 2), _ACROSS_COLUMNS).swapaxes(1, 2)
-    return sums[..., :-1] / jnp.maximum(sums[..., -1:], 1e-12)
+    colors, weights, nearness = sums[..., :-2], sums[..., -2:-1], sums[..., -1:]
+    return jnp.concatenate(
+        [colors / jnp.maximum(weights, 1e-12), weights / jnp.maximum(nearness, 1e-12)], axis=-1
+    )
 
 
-def _sums(rows: Video, slants: tuple[int, ...]) -> Video:
+def _sums(rows: Video, slants: tuple[int, ...]) -> Float[Array, "t h w _"]:
     """What lines meet in the rows above each pixel and in those below it, weighted and added up.
 
     Args:
@@ -114,7 +123,7 @@ def _sums(rows: Video, slants: tuple[int, ...]) -> Video:
       slants: columns that each line moves by from one row to the next, going down.
 
     Returns:
-      The sums of colours, and last that of their weights.
+      The sums of colours, of their weights, and of the weights that like ends would have.
     """
     rows = rows.transpose(1, 3, 0, 2)
     ends = _ends(rows, slants)
@@ -123,8 +132,9 @@ def _sums(rows: Video, slants: tuple[int, ...]) -> Video:
     alike = 1 / jnp.square(1 + difference / _DIFFERENT)
     alike = jnp.where(there[0] * there[1] > 0, alike, _LONE)
     distance = jnp.maximum(distance, 1.0)
-    weights = alike * there / (distance * jnp.sqrt(distance))
-    sums = jnp.concatenate([weights * colors, weights], axis=3).sum(axis=(0, 2))
+    nearness = there / (distance * jnp.sqrt(distance))
+    weights = alike * nearness
+    sums = jnp.concatenate([weights * colors, weights, nearness], axis=3).sum(axis=(0, 2))
     return sums.transpose(2, 0, 3, 1)
 
 

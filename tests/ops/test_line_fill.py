@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from gif2video_jax.ops import line_fill
 from gif2video_jax.ops.fill import fill_smoothly
@@ -34,10 +35,14 @@ def end_of_line(known, y, x, dy, dx):
 
 
 def followed(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The formula at the head of `ops/line_fill.py`, for one grey image, one pixel at a time."""
-    result = np.zeros_like(image)
+    """The formula at the head of `ops/line_fill.py`, for one grey image, one pixel at a time.
+
+    Returns:
+      The colours, and how like the ends are on average.
+    """
+    result = np.zeros((*image.shape, 2))
     for y, x in np.argwhere(~known):
-        total = weights = 0.0
+        total = weights = nearness = 0.0
         for dy, dx in DIRECTIONS:
             ends = [end_of_line(known, y, x, sign * dy, sign * dx) for sign in (1, -1)]
             found = [(image[end[:2]], end[2]) for end in ends if end]
@@ -47,7 +52,9 @@ def followed(image: np.ndarray, known: np.ndarray) -> np.ndarray:
             for color, distance in found:
                 total += weight * distance**-1.5 * color
                 weights += weight * distance**-1.5
-        result[y, x] = total / weights if weights else 0.0
+                nearness += distance**-1.5
+        if nearness:
+            result[y, x] = total / weights, weights / nearness
     return result
 
 
@@ -58,7 +65,7 @@ def test_lines_are_those_that_one_can_follow(seed, share):
     image, known = rng.uniform(-1, 1, (13, 18)), rng.random((13, 18)) < share
     known[:5, :4] = rng.random() < 0.5
     arrays = (jnp.asarray(a[None, ..., None], jnp.float32) for a in (image * known, known))
-    found = np.asarray(lines(*arrays))[0, ..., 0]
+    found = np.asarray(lines(*arrays))[0]
     np.testing.assert_allclose(found[~known], followed(image, known)[~known], atol=1e-4)
 
 
@@ -73,7 +80,7 @@ def test_an_edge_goes_on_through_a_hole(angle):
     error, smooth = (
         np.abs(np.asarray(f(*arrays) - arrays[0]))[hole].mean() for f in (fill, fill_smoothly)
     )
-    assert error < 0.6 * smooth
+    assert error < 0.7 * smooth
 
 
 def test_deep_in_a_hole_there_are_no_streaks():
@@ -83,7 +90,7 @@ def test_deep_in_a_hole_there_are_no_streaks():
     known = box(1, 48, 48)
     middle = (slice(None), slice(20, 28), slice(20, 28))
     filled, alone = fill(noise * known, known), lines(noise * known, known)
-    rough = [np.abs(np.diff(np.asarray(x)[middle], axis=1)).mean() for x in (filled, alone)]
+    rough = [np.abs(np.diff(np.asarray(x)[middle][..., 0])).mean() for x in (filled, alone)]
     assert rough[0] < 0.4 * rough[1]
 
 
@@ -99,6 +106,28 @@ def test_known_pixels_stay_and_a_flat_video_is_filled_flat(size):
     np.testing.assert_allclose(fill(flat * known, known), flat, atol=1e-5)
     np.testing.assert_allclose(fill(flat, jnp.ones_like(known)), flat, atol=0)
     np.testing.assert_array_equal(fill(flat, jnp.zeros_like(known)), 0)
+
+
+def test_lines_and_a_harmonic_surface_share_a_small_hole():
+    """Step by step, each line followed: what is at the edge counts as the mean around it."""
+    rng = np.random.default_rng(4)
+    image = np.tanh(gaussian_filter(rng.normal(size=(20, 24)), 2.0) * 6)
+    known = np.ones((20, 24), bool)
+    known[8:12, 9:14] = False
+    around = uniform_filter(image * known, 3, mode="nearest")
+    share = uniform_filter(known.astype(float), 3, mode="nearest")
+    edges = around / np.maximum(share, 1e-6) * known
+    colors, like = np.moveaxis(followed(edges, known), -1, 0)
+
+    def smooth(array):
+        arrays = (jnp.asarray(a[None, ..., None], jnp.float32) for a in (array, known))
+        return np.asarray(fill_smoothly(*arrays))[0, ..., 0]
+
+    wanted = (like * colors + 0.1 * smooth(edges)) / (like + 0.1) + smooth(image - edges)
+    arrays = (jnp.asarray(a[None, ..., None], jnp.float32) for a in (image * known, known))
+    found = np.asarray(fill(*arrays))[0, ..., 0]
+    np.testing.assert_allclose(found[~known], wanted[~known], atol=1e-4)
+    assert like[~known].min() < 0.1 < like[~known].max()  # either counts most somewhere
 
 
 def test_there_is_no_seam():
