@@ -33,7 +33,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # its sign, and moments of Adam are sums of gradients; the pool in `extra` holds outputs. Terms of
 # the loss whose weight is 0 are metrics only, one of them a logarithm of what may be nearly 0.
 JUDGED = ("losses", "outputs", "params", "model_state", "average")
-GROUPS = (*JUDGED, "unused terms", "gradient_norm", "optimizer_state", "extra")
+GROUPS = (*JUDGED, "unused_terms", "gradient_norm", "optimizer_state", "extra")
 
 
 # The child: one process of one layout.
@@ -172,7 +172,7 @@ def read_run(workdir: pathlib.Path, config: dict) -> dict[str, dict[str, np.ndar
         kind = "evaluation" if any(k.startswith("validation") for k in row) else "step"
         for name in row.keys() - {"step"}:
             group = "gradient_norm" if name == "gradient_norm" else "losses"
-            group = "unused terms" if name in unused else group
+            group = "unused_terms" if name in unused else group
             found[group][f"{kind} {row['step']} {name}"] = np.array(row[name])
     found["outputs"]["image"] = np.load(workdir / "outputs.npy")
     for name, array in arrays_of(workdir).items():
