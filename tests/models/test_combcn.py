@@ -1,5 +1,7 @@
 """CombCN against PyTorch layers written from the paper's tables, and what it promises by itself."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,10 +11,9 @@ from gif2video_jax.models.build import variable_shapes
 from gif2video_jax.models.combcn import CombCN
 from gif2video_jax.models.video_layers import Layer
 from tests import oracles
+from tests.quick import quick_jit
 from tests.random_variables import random_variables
 
-# Optimising compilers take longer than these networks do.
-FAST = {"xla_backend_optimization_level": 0}
 SMALL = {"base_channels": 4, "volume_channels": 2}
 
 
@@ -23,11 +24,9 @@ def video_and_mask(module, seed=0, num_frames=4, side=32):
     return video, mask
 
 
+@functools.partial(quick_jit, static_argnames=("module", "method"))
 def complete(module, variables, video, mask, **arguments):
-    def apply(variables, video, mask):
-        return module.apply(variables, video, mask, **arguments)
-
-    return jax.jit(apply, compiler_options=FAST)(variables, video, mask)
+    return module.apply(variables, video, mask, **arguments)
 
 
 def test_the_2d_network_has_the_papers_parameters():
@@ -87,9 +86,7 @@ def test_outputs_and_a_gradient_are_pytorchs(fields):
         return jnp.sum(jnp.abs(result.frames - video) * mask) / jnp.sum(mask), result
 
     kernel = variables["params"]["frame"]["layer_13"]["kernel"]
-    (_, ours), gradient = jax.jit(
-        jax.value_and_grad(loss, has_aux=True), compiler_options=FAST
-    )(kernel)
+    (_, ours), gradient = quick_jit(jax.value_and_grad(loss, has_aux=True))(kernel)
     np.testing.assert_allclose(ours.frames, theirs.frames, rtol=1e-3, atol=2e-4)
     scale = np.abs(theirs.kernel_gradient).max()
     np.testing.assert_allclose(gradient, theirs.kernel_gradient, atol=2e-3 * scale)

@@ -1,5 +1,7 @@
 """SuperSlomo against the same network in PyTorch (tests/torch_networks.py) and closed forms."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,7 @@ from gif2video_jax.ops.candidate_motion import (
 )
 from gif2video_jax.torch_import import import_torch
 from tests import oracles
+from tests.quick import quick_jit
 from tests.random_variables import random_variables
 
 SMALL = {
@@ -34,6 +37,18 @@ def torch_networks():
     from tests import torch_networks
 
     return torch_networks
+
+
+candidates, mismatch = quick_jit(candidate_motions), quick_jit(mismatches)
+
+
+applied = {}
+
+
+def interpolate(module, variables, *arrays):
+    """What `module.apply` gives, compiled once for each module and size."""
+    apply = applied.setdefault(repr(module), quick_jit(module.apply))
+    return apply(variables, *arrays)
 
 
 def random_frames(seed, *shape):
@@ -57,7 +72,7 @@ def test_is_pytorchs_at_every_time(narrow, torch_networks, mode, size):
         for seed in range(4 if mode == "joint" else 2)
     ]
     times = np.array([[0.0, 0.125, 0.5, 1.0], [0.25, 0.75, 0.9, 0.5]], np.float32)
-    ours = jax.jit(module.apply)(variables, *frames[:2], times, *frames[2:])
+    ours = interpolate(module, variables, *frames[:2], times, *frames[2:])
     image_0, image_1, *gifs = [torch_networks.to_nchw(frame) for frame in frames]
     for n in range(2):
         for i, t in enumerate(times[n]):
@@ -84,7 +99,7 @@ def test_the_papers_network_is_pytorchs(torch_networks, tmp_path):
     y, x = np.mgrid[:37, :53] / 20
     smooth = np.stack([np.sin(x), np.cos(y), np.sin(x + y)], axis=-1)[None].astype(np.float32)
     moved = np.roll(smooth, 2, axis=2)
-    ours = jax.jit(module.apply)(variables, smooth, moved, np.array([[0.375]], np.float32))
+    ours = interpolate(module, variables, smooth, moved, np.array([[0.375]], np.float32))
     frame, *_ = theirs(torch_networks.to_nchw(smooth), torch_networks.to_nchw(moved), 0.375)
     np.testing.assert_allclose(ours.frames[:, 0], torch_networks.to_nhwc(frame), atol=1e-4)
 
@@ -101,7 +116,7 @@ def test_gradients_are_pytorchs(narrow, torch_networks, tmp_path):
         frames = module.apply({"params": params}, frame_0, frame_1, times).frames
         return jnp.mean(jnp.square(frames[:, 0] - target))
 
-    by_params, by_frame = jax.jit(jax.grad(loss, argnums=(0, 1)))(variables["params"], frame_0)
+    by_params, by_frame = quick_jit(jax.grad(loss, argnums=(0, 1)))(variables["params"], frame_0)
     their_frame = torch_networks.to_nchw(frame_0).requires_grad_()
     theirs.zero_grad()
     frame, *_ = theirs(their_frame, torch_networks.to_nchw(frame_1), 0.3)
@@ -131,10 +146,9 @@ def small():
 def test_several_times_in_one_call_are_one_at_a_time(small):
     module, variables, (frame_0, frame_1) = small
     times = jnp.array([[0.1, 0.5, 0.8], [0.9, 0.2, 0.4]])
-    apply = jax.jit(module.apply)
-    together = apply(variables, frame_0, frame_1, times)
+    together = interpolate(module, variables, frame_0, frame_1, times)
     for i in range(3):
-        alone = apply(variables, frame_0, frame_1, times[:, i : i + 1])
+        alone = interpolate(module, variables, frame_0, frame_1, times[:, i : i + 1])
         np.testing.assert_allclose(together.frames[:, i], alone.frames[:, 0], atol=1e-5)
 
 
@@ -157,7 +171,7 @@ def test_eager_is_jitted(small):
     times = jnp.array([[0.25], [0.5]])
     arrays = jnp.asarray(frame_0), jnp.asarray(frame_1), times
     eager = module.apply(variables, *arrays)
-    jitted = jax.jit(module.apply)(variables, *arrays)
+    jitted = interpolate(module, variables, *arrays)
     for one, other in zip(jax.tree.leaves(eager), jax.tree.leaves(jitted), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
@@ -165,9 +179,9 @@ def test_eager_is_jitted(small):
 def test_known_flows_give_the_frames_of_a_whole_call(small):
     module, variables, (frame_0, frame_1) = small
     times = jnp.array([[0.25], [0.5]])
-    whole = jax.jit(module.apply)(variables, frame_0, frame_1, times)
+    whole = interpolate(module, variables, frame_0, frame_1, times)
 
-    @jax.jit
+    @quick_jit
     def in_steps(variables, frame_0, frame_1):
         flows = module.apply(variables, frame_0, frame_1, method="flows")
         return module.apply(variables, frame_0, frame_1, *flows, times, method="between")
@@ -220,10 +234,10 @@ def test_an_untrained_choice_is_by_likelihood(choosing):
     head = jax.tree.map(jnp.zeros_like, variables["params"]["refine"]["head"])
     refine = {**variables["params"]["refine"], "head": head}
     variables = {"params": {**variables["params"], "refine": refine}}
-    found = jax.jit(module.apply)(variables, frame_0, frame_1, jnp.full((2, 1), 0.25))
+    found = interpolate(module, variables, frame_0, frame_1, jnp.full((2, 1), 0.25))
     t = jnp.full((2, 1, 1, 1), 0.25)
-    motions = candidate_motions(found.flow_01, found.flow_10, t)
-    differences = mismatches(jnp.array(frame_0), jnp.array(frame_1), motions, t)
+    motions = candidates(found.flow_01, found.flow_10, t)
+    differences = mismatch(jnp.array(frame_0), jnp.array(frame_1), motions, t)
     likelihood = np.exp(log_likelihood(differences, t))
     motion = np.einsum("nhwk,knhwc->nhwc", likelihood, np.stack(motions))
     motion /= likelihood.sum(-1, keepdims=True)
@@ -235,7 +249,7 @@ def test_an_untrained_choice_is_by_likelihood(choosing):
     alone = module.clone(choose_motion="likelihood")
     params = {"params": {"flow": variables["params"]["flow"]}}
     assert variable_shapes(alone)["params"].keys() == {"flow"}
-    again = jax.jit(alone.apply)(params, frame_0, frame_1, jnp.full((2, 1), 0.25))
+    again = interpolate(alone, params, frame_0, frame_1, jnp.full((2, 1), 0.25))
     np.testing.assert_allclose(again.frames, found.frames, atol=1e-5)
 
 
@@ -252,20 +266,22 @@ def test_the_choice_follows_the_logits(choosing):
         head["bias"] = head["bias"].at[candidate].set(500.0)
         refine = {**variables["params"]["refine"], "head": head}
         changed = {"params": {**variables["params"], "refine": refine}}
-        found = jax.jit(module.apply)(changed, frame_0, frame_1, jnp.full((2, 1), 0.5))
-        motions = candidate_motions(found.flow_01, found.flow_10, jnp.full((2, 1, 1, 1), 0.5))
+        found = interpolate(module, changed, frame_0, frame_1, jnp.full((2, 1), 0.5))
+        motions = candidates(found.flow_01, found.flow_10, jnp.full((2, 1, 1, 1), 0.5))
         np.testing.assert_allclose(found.flow_t1[:, 0], 0.5 * motions[candidate], atol=1e-5)
 
 
 def test_net_a_learns_nothing_through_the_choice_and_its_own_flows_do_teach_it(choosing):
     module, variables, (frame_0, frame_1) = choosing
 
-    def loss(params, name):
+    @functools.partial(quick_jit, static_argnames="name")
+    @jax.grad
+    def gradient_of(params, name):
         found = module.apply({"params": params}, frame_0, frame_1, jnp.full((2, 1), 0.5))
         return jnp.mean(jnp.square(getattr(found, name)))
 
     for name, teaches in (("frames", False), ("flow_01", True)):
-        gradient = jax.grad(loss)(variables["params"], name)
+        gradient = gradient_of(variables["params"], name)
         assert any(jnp.any(leaf) for leaf in jax.tree.leaves(gradient["flow"])) == teaches
         assert any(jnp.any(leaf) for leaf in jax.tree.leaves(gradient["refine"])) != teaches
 

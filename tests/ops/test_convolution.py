@@ -6,6 +6,18 @@ import numpy as np
 import pytest
 
 from gif2video_jax.ops.convolution import convolve
+from tests.quick import quick_jit
+
+
+def pulled_back(function, image, kernel, change):
+    """The result, and the gradients for a change of it."""
+
+    @quick_jit
+    def both(image, kernel, change):
+        result, pull = jax.vjp(function, image, kernel)
+        return result, *pull(change)
+
+    return both(image, kernel, change)
 
 
 def check_against_plain(image_shape, kernel_shape, dtype, padding="SAME", **options):
@@ -29,16 +41,17 @@ def check_against_plain(image_shape, kernel_shape, dtype, padding="SAME", **opti
     keys = jax.random.split(jax.random.key(kernel_shape[0]), 3)
     image = jax.random.normal(keys[0], image_shape, dtype)
     kernel = jax.random.normal(keys[1], kernel_shape, dtype)
-    result, pull = jax.vjp(jax.jit(ours), image, kernel)
-    expected, expected_pull = jax.vjp(plain, image.astype(jnp.float32), kernel.astype(jnp.float32))
+    change = jax.random.normal(keys[2], jax.eval_shape(plain, image, kernel).shape, dtype)
+    result, *gradients = pulled_back(ours, image, kernel, change)
+    in_float32 = (array.astype(jnp.float32) for array in (image, kernel, change))
+    expected, *expected_gradients = pulled_back(plain, *in_float32)
     assert result.dtype == image.dtype
     assert result.shape == expected.shape
-    change = jax.random.normal(keys[2], result.shape, dtype)
     # bfloat16 keeps eight bits of each sum.
     tolerance = {"float32": 1e-5, "bfloat16": 1 / 64}[dtype]
     for ours, theirs in zip(
-        (result, *pull(change)),
-        (expected, *expected_pull(change.astype(jnp.float32))),
+        (result, *gradients),
+        (expected, *expected_gradients),
         strict=True,
     ):
         ours, theirs = np.asarray(ours, np.float32), np.asarray(theirs)

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
+from tests.quick import quick_jit
+
+fill, from_other_frames = quick_jit(fill_smoothly), quick_jit(fill_from_other_frames)
 
 
 def hole_of(rng, *shape):
@@ -19,7 +22,7 @@ def test_known_pixels_stay_and_the_rest_lies_between_them(size):
     rng = np.random.default_rng(0)
     image = jnp.asarray(rng.uniform(-1, 1, (2, *size, 3)), jnp.float32)
     known = hole_of(rng, 2, *size).at[:, 0, 0].set(1)
-    filled = fill_smoothly(image, known)
+    filled = fill(image, known)
     np.testing.assert_allclose(filled * known, image * known, atol=1e-6)
     for channel in range(3):
         for one, mask, result in zip(image, known, filled, strict=True):
@@ -31,20 +34,20 @@ def test_known_pixels_stay_and_the_rest_lies_between_them(size):
 def test_a_flat_image_is_filled_flat_and_nothing_known_is_zero():
     known = jnp.ones((1, 32, 32, 1)).at[:, 4:30, 3:28].set(0)
     flat = jnp.full((1, 32, 32, 2), 0.4)
-    np.testing.assert_allclose(fill_smoothly(flat * known, known), flat, atol=1e-6)
-    np.testing.assert_array_equal(fill_smoothly(flat, jnp.zeros_like(known)), 0)
+    np.testing.assert_allclose(fill(flat * known, known), flat, atol=1e-6)
+    np.testing.assert_array_equal(fill(flat, jnp.zeros_like(known)), 0)
 
 
 def test_a_slope_goes_on_through_a_hole():
     slope = jnp.broadcast_to(jnp.linspace(-1, 1, 33)[:, None], (33, 33))[None, ..., None]
     known = jnp.ones((1, 33, 33, 1)).at[:, 12:21, 12:21].set(0)
-    error = jnp.abs(fill_smoothly(slope * known, known) - slope)
+    error = jnp.abs(fill(slope * known, known) - slope)
     assert error.max() < 0.2  # within the hole the slope rises by 0.5
 
 
 def test_gradients_are_finite_where_nothing_is_known():
     known = jnp.zeros((1, 8, 8, 1)).at[:, 0, 0].set(1)
-    gradient = jax.grad(lambda x: fill_smoothly(x, known).sum())(jnp.ones((1, 8, 8, 1)))
+    gradient = quick_jit(jax.grad(lambda x: fill_smoothly(x, known).sum()))(jnp.ones((1, 8, 8, 1)))
     assert np.isfinite(gradient).all()
     assert gradient[0, 0, 0, 0] == pytest.approx(64)
 
@@ -56,7 +59,7 @@ def test_other_frames_of_a_still_video_show_what_is_hidden(seed):
     still = np.broadcast_to(rng.uniform(-1, 1, (1, 1, 5, 6, 3)), (1, 4, 5, 6, 3))
     still = jnp.asarray(still, jnp.float32)
     known = hole_of(rng, 1, 4, 5, 6)
-    filled, seen = fill_from_other_frames(still * known, known)
+    filled, seen = from_other_frames(still * known, known)
     np.testing.assert_array_equal(seen, np.broadcast_to(known.max(1, keepdims=True), known.shape))
     np.testing.assert_allclose(filled, still * seen, atol=1e-5)
 
@@ -64,12 +67,12 @@ def test_other_frames_of_a_still_video_show_what_is_hidden(seed):
 def test_the_nearest_frames_count_most():
     video = jnp.array([0.0, 0.0, 10.0]).reshape(1, 3, 1, 1, 1)
     known = jnp.array([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1, 1)
-    filled, _ = fill_from_other_frames(video, known)
+    filled, _ = from_other_frames(video, known)
     assert filled.ravel().tolist() == [0, 0, 0]
     known = jnp.array([1.0, 0.0, 1.0]).reshape(1, 3, 1, 1, 1)
-    filled, _ = fill_from_other_frames(video, known)
+    filled, _ = from_other_frames(video, known)
     assert filled.ravel().tolist() == [0, 5, 10]
     longer = jnp.array([8.0, 0.0, 0.0, 0.0, 0.0]).reshape(1, 5, 1, 1, 1)
     known = jnp.array([1.0, 0.0, 0.0, 1.0, 1.0]).reshape(1, 5, 1, 1, 1)
-    filled, _ = fill_from_other_frames(longer, known)
+    filled, _ = from_other_frames(longer, known)
     assert filled[0, 1] > filled[0, 2] > 0

@@ -1,6 +1,5 @@
 """Filling holes along lines: against every line followed pixel by pixel in NumPy."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,9 +10,10 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from gif2video_jax.ops import line_fill
 from gif2video_jax.ops.fill import fill_smoothly
 from gif2video_jax.ops.line_fill import fill_along_lines
+from tests.quick import quick_jit
 
-fill = jax.jit(fill_along_lines)
-lines = jax.jit(line_fill._lines)
+fill, smooth = quick_jit(fill_along_lines), quick_jit(fill_smoothly)
+lines = quick_jit(line_fill._lines)
 
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (1, -2), (2, 1), (2, -1))
 
@@ -77,10 +77,10 @@ def test_an_edge_goes_on_through_a_hole(angle):
     image = np.where(x * np.sin(direction) - y * np.cos(direction) > 3.0, 0.8, -0.6)
     arrays = jnp.asarray(image[None, ..., None], jnp.float32), box(1, 48, 48)
     hole = np.asarray(arrays[1]) == 0
-    error, smooth = (
-        np.abs(np.asarray(f(*arrays) - arrays[0]))[hole].mean() for f in (fill, fill_smoothly)
+    error, error_of_smooth = (
+        np.abs(np.asarray(f(*arrays) - arrays[0]))[hole].mean() for f in (fill, smooth)
     )
-    assert error < 0.7 * smooth
+    assert error < 0.7 * error_of_smooth
 
 
 def test_deep_in_a_hole_there_are_no_streaks():
@@ -119,11 +119,11 @@ def test_lines_and_a_harmonic_surface_share_a_small_hole():
     edges = around / np.maximum(share, 1e-6) * known
     colors, like = np.moveaxis(followed(edges, known), -1, 0)
 
-    def smooth(array):
+    def harmonic(array):
         arrays = (jnp.asarray(a[None, ..., None], jnp.float32) for a in (array, known))
-        return np.asarray(fill_smoothly(*arrays))[0, ..., 0]
+        return np.asarray(smooth(*arrays))[0, ..., 0]
 
-    wanted = (like * colors + 0.1 * smooth(edges)) / (like + 0.1) + smooth(image - edges)
+    wanted = (like * colors + 0.1 * harmonic(edges)) / (like + 0.1) + harmonic(image - edges)
     arrays = (jnp.asarray(a[None, ..., None], jnp.float32) for a in (image * known, known))
     found = np.asarray(fill(*arrays))[0, ..., 0]
     np.testing.assert_allclose(found[~known], wanted[~known], atol=1e-4)

@@ -1,6 +1,5 @@
 """Filling along the motion, on videos whose every pixel is known by construction."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -8,6 +7,7 @@ from gif2video_jax.ops import motion_fill
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
 from gif2video_jax.ops.line_fill import fill_along_lines
 from gif2video_jax.ops.motion_fill import fill_along_motion
+from tests.quick import quick_jit
 
 FRAMES, SIDE = 6, 48
 
@@ -38,9 +38,10 @@ def error(filled, video, known):
     return np.abs(np.asarray(filled - video))[hole].mean()
 
 
-fill = jax.jit(fill_along_motion)
+fill = quick_jit(fill_along_motion)
 
 
+@quick_jit
 def smooth(video, known):
     return fill_smoothly((video * known)[0], known[0])[None]
 
@@ -89,7 +90,8 @@ def test_other_frames_that_disagree_are_not_believed():
 def test_one_frame_has_none_but_itself():
     video, known = moving(0)[:, :1], bar([20] * FRAMES)[:, :1]
     filled, seen = fill(video, known)
-    np.testing.assert_allclose(filled[0], fill_along_lines(video[0], known[0]), atol=1e-5)
+    alone = quick_jit(fill_along_lines)(video[0], known[0])
+    np.testing.assert_allclose(filled[0], alone, atol=1e-5)
     np.testing.assert_array_equal(seen, known)
 
 
@@ -98,22 +100,23 @@ def test_neighbours_are_averaged_where_the_motion_finds_back():
     rng = np.random.default_rng(0)
     filled = jnp.asarray(rng.uniform(-1, 1, (4, 5, 6, 3)), jnp.float32)
     rest = jnp.zeros((3, 5, 6, 2))
-    found = motion_fill._averaged(filled, rest, rest)
+    average = quick_jit(motion_fill._averaged)
+    found = average(filled, rest, rest)
     np.testing.assert_allclose(
         found[1:-1], (filled[:-2] + 2 * filled[1:-1] + filled[2:]) / 4, atol=1e-6
     )
     np.testing.assert_allclose(found[0], (2 * filled[0] + filled[1]) / 3, atol=1e-6)
-    lost = motion_fill._averaged(filled, rest + 8, rest)
+    lost = average(filled, rest + 8, rest)
     np.testing.assert_allclose(lost, filled, atol=1e-6)
 
 
 def test_what_is_made_up_flickers_less_than_what_surrounds_it():
     """Noise before waves that rest, and a hole that rests; without neighbours it is 0.37."""
     rng = np.random.default_rng(1)
-    waves = 0.6 * np.sin(np.add.outer(np.arange(32) / 3, np.arange(32) / 4))[..., None]
-    video = waves + rng.normal(0, 0.1, (1, 6, 32, 32, 1)).repeat(3, axis=-1)
-    known = jnp.ones((1, 6, 32, 32, 1)).at[:, :, 8:24, 8:24].set(0)
-    filled = np.asarray(fill_along_motion(jnp.asarray(video, jnp.float32), known)[0])
+    waves = 0.6 * np.sin(np.add.outer(np.arange(SIDE) / 3, np.arange(SIDE) / 4))[..., None]
+    video = waves + rng.normal(0, 0.1, (1, FRAMES, SIDE, SIDE, 1)).repeat(3, axis=-1)
+    known = jnp.ones((1, FRAMES, SIDE, SIDE, 1)).at[:, :, 16:32, 16:32].set(0)
+    filled = np.asarray(fill(jnp.asarray(video, jnp.float32), known)[0])
     changes = np.abs(np.diff(filled, axis=1))
     hole = np.asarray(known[0, 0, ..., 0]) == 0
     assert changes[:, :, hole].mean() < 0.25 * changes[:, :, ~hole].mean()

@@ -1,14 +1,15 @@
 """Flow of pictures whose motion is known in closed form."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gif2video_jax.ops.optical_flow import pyramid_flow
 from gif2video_jax.ops.warp import warp
+from tests.quick import quick_jit
 
-flow_of = jax.jit(pyramid_flow, static_argnums=2)
+flow_of = quick_jit(pyramid_flow, static_argnums=2)
+HEIGHT, WIDTH = 96, 121  # of most pictures here: each size is compiled anew
 
 
 def texture(x, y, seed=0):
@@ -30,14 +31,14 @@ def grid(height, width):
 
 @pytest.mark.parametrize("motion", [(0.3, -0.6), (4.0, 2.5), (-9.0, 6.5)])
 def test_a_translation_is_found_to_a_fraction_of_a_pixel(motion):
-    x, y = grid(96, 121)
+    x, y = grid(HEIGHT, WIDTH)
     first, second = texture(x, y), texture(x - motion[0], y - motion[1])
     flow = np.asarray(flow_of(first, second, 8))[0, 16:-16, 16:-16]
     assert np.abs(flow - motion).mean() < 0.1
 
 
 def test_a_zoom_is_found():
-    x, y = grid(100, 100)
+    x, y = grid(HEIGHT, WIDTH)
     first = texture(x, y)
     second = texture(50 + (x - 50) / 1.08, 50 + (y - 50) / 1.08)
     expected = 0.08 * (np.stack([x, y], axis=-1) - 50)
@@ -54,7 +55,7 @@ def test_both_orders_in_one_batch_are_those_of_each_alone():
 
 
 def test_warping_by_the_flow_gives_the_first_picture():
-    x, y = grid(80, 96)
+    x, y = grid(HEIGHT, WIDTH)
     first, second = texture(x, y), texture(x - 5, y + 3)
     warped = warp(second, flow_of(first, second, 8))
     inside = np.s_[:, 12:-12, 12:-12]

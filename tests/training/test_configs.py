@@ -8,10 +8,10 @@ import pytest
 from gif2video_jax.errors import InputError
 from gif2video_jax.training.inputs import make_examples
 from gif2video_jax.training.tasks import TASKS, make_task
+from tests.quick import quick_jit
 from tests.training.shrunk_configs import CONFIGS, batch_of, names, shipped, shrunk, state_of
 
 # Optimising compilers take longer than these steps do.
-FAST = {"xla_backend_optimization_level": 0}
 # One of each kind; the others differ in data or length, or in what these cover together.
 QUICK = ("ccdnet2_gan_faces_nodither.py", "interpolation_faces_joint.py", "smoke.py")
 
@@ -21,7 +21,7 @@ def run(config, num_steps: int) -> tuple[list[float], list[dict]]:
     batch = batch_of(config.task)
     task = make_task(config)
     state = state_of(task, batch)
-    step = jax.jit(task.step, donate_argnums=0, compiler_options=FAST)
+    step = quick_jit(task.step, donate_argnums=0)
     metrics = []
     for _ in range(num_steps):
         state, found = step(state, batch)

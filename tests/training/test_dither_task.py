@@ -12,10 +12,10 @@ from gif2video_jax.training import dither_examples
 from gif2video_jax.training.dither_examples import kind_of
 from gif2video_jax.training.inputs import make_examples
 from gif2video_jax.training.tasks import make_task
+from tests.quick import quick_jit
 from tests.training.miniature_corpus import write_corpus
 from tests.training.shrunk_configs import batch_of, shipped, state_of
 
-FAST = {"xla_backend_optimization_level": 0}
 NAME = "default_dither_classifier.py"
 
 
@@ -128,7 +128,7 @@ def test_it_learns_kinds_from_examples(corpus):
     batch = {name: np.concatenate([one[name] for one in made]) for name in made[0]}
     task = small_task()
     state = state_of(task, batch)
-    step = jax.jit(task.step, donate_argnums=0, compiler_options=FAST)
+    step = quick_jit(task.step, donate_argnums=0)
     losses = []
     for _ in range(12):
         state, metrics = step(state, batch)

@@ -7,7 +7,6 @@ import pathlib
 import pickle
 import sys
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,10 +18,9 @@ from gif2video_jax.training.fill_clips import write_filled_clips
 from gif2video_jax.training.filled_clips import FilledClips
 from gif2video_jax.training.inputs import make_examples
 from gif2video_jax.training.tasks import make_task
+from tests.quick import quick_jit
 from tests.training.miniature_corpus import write_corpus
 from tests.training.shrunk_configs import CONFIGS, shipped, state_of
-
-FAST = {"xla_backend_optimization_level": 0}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +62,7 @@ def test_the_loss_is_that_of_a_network_that_fills_itself(made):
     example = FilledClips(folder, split="validation", seed=0)[0]
     task = make_task(config)
     state = state_of(task, example)
-    step = jax.jit(task.step, compiler_options=FAST)
+    step = quick_jit(task.step)
     _, filled_before = step(state, example)
     _, itself = step(state, {name: example[name] for name in ("truth", "mask")})
     assert float(filled_before["loss"]) == pytest.approx(float(itself["loss"]), rel=0.02)

@@ -11,6 +11,7 @@ from gif2video_jax.evaluation.benchmark import perceptual
 from gif2video_jax.training.lpips import load_weights, lpips, weight_shapes
 from gif2video_jax.training.tasks import make_task
 from tests import oracles
+from tests.quick import quick_jit
 from tests.training.shrunk_configs import batch_of, shipped, shrunk, state_of
 
 SHAPES = {
@@ -164,7 +165,7 @@ def test_a_loss_takes_it_in_with_its_weight(path):
     config = config_with_lpips(2.0, path)
     task = make_task(config)
     state = task.load_pretrained(state_of(task, batch))
-    step = jax.jit(task.step, compiler_options={"xla_backend_optimization_level": 0})
+    step = quick_jit(task.step)
     after, metrics = step(state, batch)
     parts = config.losses.l1 * metrics["l1"] + config.losses.gradient * metrics["gradient"]
     assert float(metrics["lpips"]) > 0

@@ -13,10 +13,10 @@ import pytest
 from gif2video_jax.torch_import import import_torch
 from gif2video_jax.training.tasks import make_task
 from tests import oracles
+from tests.quick import quick_jit
 from tests.training.shrunk_configs import batch_of, shipped, state_of
 
 # Optimising a program takes longer than running it once.
-FAST = {"xla_backend_optimization_level": 0}
 BIASES_BEFORE_NORM = ".*/convolution_[01]/bias"
 
 
@@ -48,7 +48,7 @@ def first_step(config, network, batch, folder) -> tuple[Step, Step, dict[str, fl
     params = variables.pop("params")
     task = make_task(config)
     state = state_of(task, batch).replace(params=params, model_state=variables)
-    state, metrics = jax.jit(task.step, compiler_options=FAST)(state, batch)
+    state, metrics = quick_jit(task.step)(state, batch)
     (adam,) = [s for s in state.optimizer_state if hasattr(s, "mu")]
     ours = Step(params, state.params, adam.mu, state.model_state)
 
