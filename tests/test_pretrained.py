@@ -15,6 +15,7 @@ import safetensors.numpy
 from gif2video_jax import pretrained
 from gif2video_jax.errors import InputError
 from gif2video_jax.models.build import build_model
+from gif2video_jax.models.superslomo import SuperSlomo
 from gif2video_jax.pretrained import list_models, load_model, load_network, save_network
 from tests.random_variables import random_variables
 
@@ -211,6 +212,14 @@ def test_a_folder_works_like_a_name(bundle, tmp_path, network):
     assert model.interpolator is None and model.dequantizer.about == ABOUT
     assert model.name == str(folder) and model.card.size == path.stat().st_size
     assert_trees_equal(model.dequantizer.variables, network[1], rtol=0)
+
+
+def test_a_network_without_weights_is_a_file_like_others(tmp_path):
+    fields = {"unet": None, "pyramid_iterations": 2, "choose_motion": "likelihood"}
+    save_network(tmp_path / "interpolator.safetensors", "superslomo", fields, {}, about=ABOUT)
+    network = load_model(tmp_path).interpolator
+    assert network.module == SuperSlomo(**fields) and network.variables == {}
+    assert network.about == ABOUT
 
 
 def test_an_unknown_name_lists_what_there_is(bundle, tmp_path):

@@ -73,7 +73,8 @@ class SuperSlomo(nn.Module):
     """Two flow U-Nets, or one and a choice, and the fusion; see the head of this file.
 
     Attributes:
-      unet: fields of both U-Nets.
+      unet: fields of both U-Nets. None, with a pyramid, leaves net A out: motion is what the least
+        squares find.
       max_flow: pixels that a network's output of 1 stands for.
       refine_residual: net B's flows are added to the straight ones of step 2. The paper's replace
         them (False); a small network learns faster so.
@@ -92,7 +93,7 @@ class SuperSlomo(nn.Module):
         the paper's bilinear sampling blurs what key frames show sharp.
     """
 
-    unet: Mapping[str, Any]
+    unet: Mapping[str, Any] | None
     max_flow: float = 30.0
     refine_residual: bool = False
     pyramid_iterations: int = 0
@@ -101,26 +102,38 @@ class SuperSlomo(nn.Module):
     choose_motion: str = ""
 
     def __post_init__(self):
-        """Rejects an unknown choice."""
+        """Rejects an unknown choice, and a network that nothing would be left of."""
         super().__post_init__()
+        if self.unet is None and not self.pyramid_iterations:
+            raise ValueError("unet: without one expected pyramid_iterations of 1 or more")
         if self.choose_motion not in CHOICES:
             raise ValueError(
                 f"choose_motion: expected one of {', '.join(map(repr, CHOICES))}, "
                 f"got {self.choose_motion!r}"
             )
+        if self.choose_motion != "likelihood" and self._net_b is None:
+            raise ValueError(
+                "unet: without one expected a refine_unet, or choose_motion 'likelihood'"
+            )
 
     @property
     def multiple(self) -> int:
         """The smallest size that works for both U-Nets, see `UNet.multiple`."""
-        both = (self.unet, self.refine_unet or self.unet)
-        return math.lcm(*(UNet(out_channels=2, **fields).multiple for fields in both))
+        both = (self.unet, self._net_b)
+        return math.lcm(*(UNet(out_channels=2, **each).multiple for each in both if each))
+
+    @property
+    def _net_b(self) -> Mapping[str, Any] | None:
+        """Fields of net B, where there is one."""
+        return None if self.choose_motion == "likelihood" else self.refine_unet or self.unet
 
     def setup(self):
         """Makes the U-Nets."""
-        self.flow = UNet(out_channels=2, **self.unet)
-        if self.choose_motion != "likelihood":
+        if self.unet is not None:
+            self.flow = UNet(out_channels=2, **self.unet)
+        if self._net_b is not None:
             channels = 1 + (NUM_CANDIDATES if self.choose_motion else 4)
-            self.refine = UNet(out_channels=channels, **(self.refine_unet or self.unet))
+            self.refine = UNet(out_channels=channels, **self._net_b)
 
     def __call__(
         self,
@@ -157,7 +170,7 @@ class SuperSlomo(nn.Module):
     def flows(
         self, frame_0: Float[Array, "n h w 3"], frame_1: Float[Array, "n h w 3"]
     ) -> tuple[Float[Array, "n h w 2"], Float[Array, "n h w 2"]]:
-        """Net A: the flows 0 -> 1 and 1 -> 0 in pixels."""
+        """The pyramid, net A, or both: the flows 0 -> 1 and 1 -> 0 in pixels."""
         source = jnp.concatenate([frame_0, frame_1])
         target = jnp.concatenate([frame_1, frame_0])
         inputs, start = [source, target], jnp.zeros((*source.shape[:3], 2))
@@ -167,8 +180,9 @@ class SuperSlomo(nn.Module):
             inputs.append(start / self.max_flow)
         if self.difference_gain:
             inputs.append(self.difference_gain * (source - warp(target, start)))
-        both = start + self.max_flow * jnp.tanh(self.flow(jnp.concatenate(inputs, axis=-1)))
-        flow_01, flow_10 = jnp.split(both, 2)
+        if self.unet is not None:
+            start += self.max_flow * jnp.tanh(self.flow(jnp.concatenate(inputs, axis=-1)))
+        flow_01, flow_10 = jnp.split(start, 2)
         return flow_01, flow_10
 
     def between(

@@ -1,5 +1,7 @@
 """Small blurs of images, and halving; the border repeats."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -16,15 +18,16 @@ def weighted_filter(
 ) -> Float[Array, "n h w c"]:
     """Sums over neighbours along columns, then along rows; an odd number of weights."""
     radius = len(weights) // 2
+    sums = jnp.pad(x, ((0, 0), (radius, radius), (radius, radius), (0, 0)), mode="edge")
     for axis in (1, 2):
         size = x.shape[axis]
-        padding = [(radius, radius) if i == axis else (0, 0) for i in range(4)]
-        padded = jnp.pad(x, padding, mode="edge")
         # Slices of lax, not of NumPy's notation: these are traced at each start of the command.
-        x = jnp.zeros((), x.dtype)
-        for offset, weight in enumerate(weights):
-            x = x + weight * jax.lax.slice_in_dim(padded, offset, offset + size, axis=axis)
-    return x
+        parts = (
+            weight * jax.lax.slice_in_dim(sums, offset, offset + size, axis=axis)
+            for offset, weight in enumerate(weights)
+        )
+        sums = functools.reduce(jnp.add, parts)
+    return sums
 
 
 def halve(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:

@@ -1,6 +1,7 @@
 """Frames between two frames, at any time, through an interpolating network."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -34,6 +35,10 @@ class PairFlows:
     backward: Float[np.ndarray, "h w 2"]
 
 
+def _upsampling(unet: Mapping[str, Any]) -> str:
+    return UNet(out_channels=2, **unet).upsampling
+
+
 class Interpolator:
     """The frame at any time between two frames; flows are found once for each pair.
 
@@ -48,9 +53,8 @@ class Interpolator:
             raise ValueError(f"network: expected a SuperSlomo, got {type(module).__name__}")
         self._module: Any = module
         self._variables = jax.device_put(network.variables)
-        unet = UNet(out_channels=2, **module.unet)
         # A network that aligns corners depends on the whole size: no more padding than it needs.
-        aligned = unet.upsampling == "bilinear_aligned"
+        aligned = module.unet is not None and _upsampling(module.unet) == "bilinear_aligned"
         self._step = module.multiple if aligned else round_up(_BUCKET, module.multiple)
         self._may_crop = not aligned
         self._margin = round_up(int(module.max_flow), 16) + 32

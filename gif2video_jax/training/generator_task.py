@@ -59,8 +59,10 @@ class GeneratorTask:
         """Builds network, optimiser and discriminator from a config that has been checked.
 
         Raises:
-          ValueError: if it wants LPIPS and names no file.
+          ValueError: if it has no network to train, or wants LPIPS and names no file.
         """
+        if config.model.get("unet", config.model) is None:
+            raise ValueError("model.unet: expected a U-Net's fields; without it nothing is trained")
         self.config = config
         self.model = build_model(self.model_kind, config.model)
         self.optimizer = make_optimizer(config.optimizer, config.num_steps)

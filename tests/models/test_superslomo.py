@@ -17,6 +17,7 @@ from gif2video_jax.ops.candidate_motion import (
     log_likelihood,
     mismatches,
 )
+from gif2video_jax.ops.optical_flow import pyramid_flow
 from gif2video_jax.torch_import import import_torch
 from tests import oracles
 from tests.quick import quick_jit
@@ -251,6 +252,37 @@ def test_an_untrained_choice_is_by_likelihood(choosing):
     assert variable_shapes(alone)["params"].keys() == {"flow"}
     again = interpolate(alone, params, frame_0, frame_1, jnp.full((2, 1), 0.25))
     np.testing.assert_allclose(again.frames, found.frames, atol=1e-5)
+
+
+def test_without_net_a_motion_is_what_the_pyramid_finds(choosing):
+    _, _, (frame_0, frame_1) = choosing
+    alone = SuperSlomo(unet=None, pyramid_iterations=2, choose_motion="likelihood")
+    assert variable_shapes(alone) == {} and alone.multiple == 1
+    times = jnp.full((2, 1), 0.25)
+    found = interpolate(alone, {}, frame_0, frame_1, times)
+    arrays = jnp.array(frame_0), jnp.array(frame_1)
+    flow = quick_jit(pyramid_flow, static_argnums=2)
+    np.testing.assert_allclose(found.flow_01, flow(*arrays, 2), atol=1e-4)
+    np.testing.assert_allclose(found.flow_10, flow(*arrays[::-1], 2), atol=1e-4)
+    # Which is what a net A that corrects nothing leaves it at.
+    zero = alone.clone(unet=SMALL)
+    variables = random_variables(zero, 3)
+    head = jax.tree.map(jnp.zeros_like, variables["params"]["flow"]["head"])
+    variables = {"params": {"flow": {**variables["params"]["flow"], "head": head}}}
+    corrected = interpolate(zero, variables, frame_0, frame_1, times)
+    np.testing.assert_allclose(corrected.frames, found.frames, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "unet: without one expected pyramid_iterations of 1 or more"),
+        ({"pyramid_iterations": 2}, "unet: without one expected a refine_unet, or choose_motion"),
+    ],
+)
+def test_without_net_a_something_else_is_to_find_the_motion(fields, message):
+    with pytest.raises(ValueError, match=message):
+        SuperSlomo(unet=None, **fields)
 
 
 def test_an_unknown_choice_is_named():

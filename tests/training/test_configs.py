@@ -164,6 +164,11 @@ def test_a_value_that_makes_no_sense_is_named(path, value, words):
     assert words in broken(change)
 
 
+def test_a_config_without_a_network_to_train_says_so():
+    message = broken(lambda config: setattr(config.model, "unet", None))
+    assert message == "model.unet: expected a U-Net's fields; without it nothing is trained"
+
+
 def test_losses_that_are_all_zero_are_named():
     def change(config):
         config.losses.l1 = config.losses.gradient = 0.0
