@@ -27,6 +27,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gif2video_jax.models.unet import UNet
+from gif2video_jax.ops.agreement import agreeing_mean
 from gif2video_jax.ops.candidate_motion import (
     NUM_CANDIDATES,
     candidate_motions,
@@ -91,6 +92,8 @@ class SuperSlomo(nn.Module):
         what matches, without net B, both frames equally visible. "network": net B does not give
         flows but corrects these likelihoods. Frames are sampled bicubically then: between pixels,
         the paper's bilinear sampling blurs what key frames show sharp.
+      agreeing_bands: 0, the paper's, or of how many bands of detail the fusion keeps no more than
+        both warped frames agree on (`ops.agreement`).
     """
 
     unet: Mapping[str, Any] | None
@@ -100,6 +103,7 @@ class SuperSlomo(nn.Module):
     difference_gain: float = 0.0
     refine_unet: Mapping[str, Any] | None = None
     choose_motion: str = ""
+    agreeing_bands: int = 0
 
     def __post_init__(self):
         """Rejects an unknown choice, and a network that nothing would be left of."""
@@ -209,7 +213,11 @@ class SuperSlomo(nn.Module):
         else:
             flow_t0, flow_t1, visibility = self._refined(image_0, image_1, flow_01_t, flow_10_t, t)
         sample = warp_bicubic if self.choose_motion else warp
-        frames = fuse(sample(image_0, flow_t0), sample(image_1, flow_t1), visibility, t)
+        warped = sample(image_0, flow_t0), sample(image_1, flow_t1)
+        if self.agreeing_bands:
+            frames = agreeing_mean(*warped, share_of_second(visibility, t), self.agreeing_bands)
+        else:
+            frames = fuse(*warped, visibility, t)
 
         def split(x):
             return x.reshape(n, num_times, *x.shape[1:])
@@ -279,6 +287,17 @@ def fuse(
     t: Float[Array, "n 1 1 1"],
 ) -> Float[Array, "n h w c"]:
     """It from both warped frames, weighted by closeness in time and by visibility (step 4)."""
-    weight_0 = (1 - t) * visibility
-    weight_1 = t * (1 - visibility)
+    weight_0, weight_1 = _fusion_weights(visibility, t)
     return (weight_0 * warped_0 + weight_1 * warped_1) / (weight_0 + weight_1 + 1e-8)
+
+
+def share_of_second(
+    visibility: Float[Array, "n h w 1"], t: Float[Array, "n 1 1 1"]
+) -> Float[Array, "n h w 1"]:
+    """How much the second frame counts in `fuse`, from 0 to 1."""
+    weight_0, weight_1 = _fusion_weights(visibility, t)
+    return weight_1 / (weight_0 + weight_1 + 1e-8)
+
+
+def _fusion_weights(visibility, t):
+    return (1 - t) * visibility, t * (1 - visibility)

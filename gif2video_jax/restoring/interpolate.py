@@ -155,7 +155,10 @@ class Interpolator:
     def _interpolate(self, variables, image_0, image_1, flow_01, flow_10, t):
         colors_0, colors_1 = to_float(image_0), to_float(image_1)
         times = jnp.full((1, 1), t)
-        result = self._module.apply(
+        module = self._module
+        if image_0.shape[-1] == 4:  # a blur would mix in colours that alpha hides
+            module = module.clone(agreeing_bands=0)
+        result = module.apply(
             variables,
             colors_0[..., :3],
             colors_1[..., :3],
