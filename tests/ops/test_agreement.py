@@ -1,5 +1,7 @@
 """The mean of what two frames agree on: against SciPy's filters, and what noise it takes out."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,3 +100,17 @@ def test_noise_that_both_have_of_their_own_fades_more_than_in_the_mean():
         np.sqrt(np.mean((np.asarray(merge(*pair, 0.5, bands)) - truth) ** 2)) for bands in (0, 3)
     ]
     assert errors[1] < 0.6 * errors[0]
+
+
+def test_gradients_are_those_of_differences():
+    first, second = (jnp.asarray(frame) for frame in frames(4, 8, 9))
+    share = jnp.full((1, 8, 9, 1), 0.4)
+
+    def total(x):
+        return jnp.sum(jnp.square(agreeing_mean(x, second, share, 2)))
+
+    gradient = quick_jit(jax.grad(total))(first)
+    change = np.random.default_rng(5).normal(size=first.shape).astype(np.float32)
+    quick_total, step = quick_jit(total), 1e-2
+    slope = (quick_total(first + step * change) - quick_total(first - step * change)) / (2 * step)
+    assert float(jnp.sum(gradient * change)) == pytest.approx(float(slope), rel=0.02)

@@ -96,6 +96,21 @@ def test_alpha_is_warped_by_the_flows_of_the_colours(network):
     assert (result[..., 3] == 255).all()
 
 
+def test_colours_that_alpha_hides_are_not_mixed_in(tmp_path):
+    """Where frames agree is asked for opaque frames alone: the blur beside it knows no alpha."""
+    fields = {"unet": None, "pyramid_iterations": 2, "choose_motion": "likelihood"}
+    plain, agreeing = (
+        Interpolator(make_network(tmp_path, {**fields, "agreeing_bands": bands}, 0))
+        for bands in (0, 2)
+    )
+    frames = [noise(32, 40, 4, seed=seed) for seed in (0, 1)]
+    (expected,), (found,) = (x.between(*frames, [0.5]) for x in (plain, agreeing))
+    np.testing.assert_array_equal(found, expected)
+    frames = [frame[..., :3] for frame in frames]
+    (without,), (found,) = (x.between(*frames, [0.5]) for x in (plain, agreeing))
+    assert np.abs(found.astype(int) - without).mean() > 1
+
+
 def test_the_result_is_the_networks(network):
     frame_0, frame_1 = noise(64, 128, 3), noise(64, 128, 3, seed=1)
     (result,) = Interpolator(network).between(frame_0, frame_1, [0.3])
