@@ -102,7 +102,8 @@ def changes(name: str, options: argparse.Namespace) -> dict[str, object]:
     }
     if name.startswith("combcn"):
         small = {"data.num_frames": 16, "data.size": 64, "data.real_share": 0.0}
-        schedule = {"volume_steps": steps // 3} if "scratch" not in name else {}
+        starts_with_3dcn = "scratch" not in name and "2d" not in name
+        schedule = {"volume_steps": steps // 3} if starts_with_3dcn else {}
         source = {"data.source": f"packed:{options.corpus}", "model.dtype": options.dtype}
         return common | small | schedule | source | {"data.examples_per_batch": 2}
     common |= {"model.unet.dtype": options.dtype, "data.recipe": recipe(name)}
