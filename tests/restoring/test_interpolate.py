@@ -9,7 +9,7 @@ import pytest
 
 from gif2video_jax.models.build import build_model
 from gif2video_jax.pretrained import Network, load_model, load_network, save_network
-from gif2video_jax.restoring.interpolate import Interpolator
+from gif2video_jax.restoring.interpolate import Interpolator, PairFlows
 from gif2video_jax.restoring.tiling import Box
 from tests.random_variables import random_variables
 
@@ -104,10 +104,12 @@ def test_colours_that_alpha_hides_are_not_mixed_in(tmp_path):
         for bands in (0, 2)
     )
     frames = [noise(32, 40, 4, seed=seed) for seed in (0, 1)]
-    (expected,), (found,) = (x.between(*frames, [0.5]) for x in (plain, agreeing))
+    flow = np.random.default_rng(2).uniform(-3, 3, (32, 40, 2)).astype(np.float32)
+    flows = PairFlows(flow, -flow)
+    (expected,), (found,) = (x.between(*frames, [0.5], flows=flows) for x in (plain, agreeing))
     np.testing.assert_array_equal(found, expected)
     frames = [frame[..., :3] for frame in frames]
-    (without,), (found,) = (x.between(*frames, [0.5]) for x in (plain, agreeing))
+    (without,), (found,) = (x.between(*frames, [0.5], flows=flows) for x in (plain, agreeing))
     assert np.abs(found.astype(int) - without).mean() > 1
 
 
