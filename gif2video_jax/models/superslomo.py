@@ -71,7 +71,7 @@ class Interpolation(NamedTuple):
 
 
 class SuperSlomo(nn.Module):
-    """Two flow U-Nets, or one and a choice, and the fusion; see the head of this file.
+    """Two flow U-Nets, or least squares and a choice for them, and the fusion; see the file's head.
 
     Attributes:
       unet: fields of both U-Nets. None, with a pyramid, leaves net A out: motion is what the least
@@ -106,10 +106,12 @@ class SuperSlomo(nn.Module):
     agreeing_bands: int = 0
 
     def __post_init__(self):
-        """Rejects an unknown choice, and a network that nothing would be left of."""
+        """Rejects an unknown choice, a negative number, and what nothing finds motion for."""
         super().__post_init__()
         if self.unet is None and not self.pyramid_iterations:
             raise ValueError("unet: without one expected pyramid_iterations of 1 or more")
+        if self.agreeing_bands < 0:
+            raise ValueError(f"agreeing_bands: expected 0 or more, got {self.agreeing_bands}")
         if self.choose_motion not in CHOICES:
             raise ValueError(
                 f"choose_motion: expected one of {', '.join(map(repr, CHOICES))}, "

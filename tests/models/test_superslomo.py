@@ -285,9 +285,11 @@ def test_without_net_a_something_else_is_to_find_the_motion(fields, message):
         SuperSlomo(unet=None, **fields)
 
 
-def test_an_unknown_choice_is_named():
+def test_a_field_that_makes_no_sense_is_named():
     with pytest.raises(ValueError, match="choose_motion: expected one of '', 'likelihood'"):
         SuperSlomo(unet=SMALL, choose_motion="by chance")
+    with pytest.raises(ValueError, match="agreeing_bands: expected 0 or more, got -1"):
+        SuperSlomo(unet=SMALL, agreeing_bands=-1)
 
 
 def test_the_choice_follows_the_logits(choosing):
