@@ -172,7 +172,7 @@ def read_run(workdir: pathlib.Path, config: dict) -> dict[str, dict[str, np.ndar
         kind = "evaluation" if any(k.startswith("validation") for k in row) else "step"
         for name in row.keys() - {"step"}:
             group = "gradient_norm" if name == "gradient_norm" else "losses"
-            group = "unused_terms" if name in unused else group
+            group = "unused_terms" if name.removeprefix("validation_") in unused else group
             found[group][f"{kind} {row['step']} {name}"] = np.array(row[name])
     found["outputs"]["image"] = np.load(workdir / "outputs.npy")
     for name, array in arrays_of(workdir).items():
