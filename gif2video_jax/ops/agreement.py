@@ -40,9 +40,10 @@ def agreeing_mean(
       num_bands: of detail, each at half the size of the one before. 0 gives the mean itself.
     """
     mean = frame_0 + share * (frame_1 - frame_0)
-    deviation = jnp.sqrt(jnp.maximum(share * (1 - share), 0.0)) * (frame_0 - frame_1)
     if not num_bands:
         return mean
+    # A root of 0 has no gradient.
+    deviation = jnp.sqrt(jnp.maximum(share * (1 - share), 1e-12)) * (frame_0 - frame_1)
     # Both in one array: half as many blurs, each of twice as much. Without the barrier XLA samples
     # the frames anew, bicubically, for each tap of the first blur: five times as long in all.
     both = jax.lax.optimization_barrier(jnp.concatenate([mean, deviation], axis=-1))

@@ -102,6 +102,13 @@ def test_noise_that_both_have_of_their_own_fades_more_than_in_the_mean():
     assert errors[1] < 0.6 * errors[0]
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_gradients_are_finite_at_the_time_of_a_frame(share):
+    first, second = (jnp.asarray(frame) for frame in frames(6, 8, 9))
+    gradient = quick_jit(jax.grad(lambda x: agreeing_mean(first, second, x, 2).sum()))
+    assert np.isfinite(gradient(jnp.full((1, 8, 9, 1), share))).all()
+
+
 def test_gradients_are_those_of_differences():
     first, second = (jnp.asarray(frame) for frame in frames(4, 8, 9))
     share = jnp.full((1, 8, 9, 1), 0.4)
