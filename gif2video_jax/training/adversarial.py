@@ -22,6 +22,7 @@ import optax
 from jaxtyping import Array, Bool, Float
 
 from gif2video_jax.models.discriminator import Discriminator
+from gif2video_jax.ops.sums import mean
 from gif2video_jax.training.accumulation import accumulate
 from gif2video_jax.training.image_pool import ImagePool, make_pool, query
 from gif2video_jax.training.task import Batch, Metrics
@@ -54,8 +55,8 @@ def adversarial_loss(logits: Float[Array, "*shape"], *, real: bool, kind: str) -
     "gan" is the binary cross-entropy on logits, "lsgan" the squared distance from 1 (or 0).
     """
     if kind == "lsgan":
-        return jnp.mean(jnp.square(logits - float(real)))
-    return jnp.mean(jax.nn.softplus(-logits if real else logits))
+        return mean(jnp.square(logits - float(real)))
+    return mean(jax.nn.softplus(-logits if real else logits))
 
 
 def discriminator_accuracy(

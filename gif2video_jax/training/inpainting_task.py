@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from gif2video_jax.ops.fill import fill_smoothly
 from gif2video_jax.ops.image import to_float
+from gif2video_jax.ops.sums import total
 from gif2video_jax.training.generator_task import GeneratorTask
 from gif2video_jax.training.state import TrainState
 from gif2video_jax.training.task import Batch, Metrics, array_shape
@@ -213,7 +214,7 @@ def masked_l1(
     mask: Float[Array, "n t h w 1"],
 ) -> Float[Array, ""]:
     """`sum |mask (output - truth)| / sum mask` of each video, the mask counted for each colour."""
-    return _ratio(output, truth, mask, axis=(1, 2, 3, 4))
+    return _ratio(output, truth, mask, num_kept=1)
 
 
 def frame_masked_l1(
@@ -222,12 +223,12 @@ def frame_masked_l1(
     mask: Float[Array, "n t h w 1"],
 ) -> Float[Array, ""]:
     """The mean over frames of each frame's own masked L1; a frame without a hole counts as 0."""
-    return _ratio(output, truth, mask, axis=(2, 3, 4))
+    return _ratio(output, truth, mask, num_kept=2)
 
 
-def _ratio(output, truth, mask, axis) -> Float[Array, ""]:
-    total = jnp.sum(jnp.abs(output - truth) * mask, axis=axis)
-    return jnp.mean(total / jnp.maximum(3 * jnp.sum(mask, axis=axis), 1))
+def _ratio(output, truth, mask, num_kept: int) -> Float[Array, ""]:
+    error = total(jnp.abs(output - truth) * mask, num_kept)
+    return jnp.mean(error / jnp.maximum(3 * total(mask, num_kept), 1))
 
 
 def _inputs(batch: Batch) -> tuple[Float[Array, "n t h w 3"], Float[Array, "n t h w 1"]]:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from gif2video_jax.models.superslomo import Interpolation
 from gif2video_jax.ops.image import to_float
+from gif2video_jax.ops.sums import total
 from gif2video_jax.ops.warp import warp
 from gif2video_jax.training import losses
 from gif2video_jax.training.adversarial import Pair
@@ -132,7 +133,7 @@ def between_terms(
     error = jnp.abs(result.visibility[..., 0] - first)
     return {
         "flow_between": _distance(found, flows, visible),
-        "visibility": jnp.sum(error * alone) / jnp.maximum(jnp.sum(alone), 1),
+        "visibility": total(error * alone) / jnp.maximum(jnp.sum(alone), 1),
     }
 
 
@@ -141,7 +142,7 @@ def _distance(
 ) -> Float[Array, ""]:
     """The mean distance of vectors where the true ones hold."""
     distance = jnp.sqrt(jnp.sum(jnp.square(found - true), axis=-1) + 1e-6)
-    return jnp.sum(distance * visible) / jnp.maximum(jnp.sum(visible), 1)
+    return total(distance * visible) / jnp.maximum(jnp.sum(visible), 1)
 
 
 def _merge(x: Float[Array, "n t *rest"]) -> Float[Array, " m *rest"]:

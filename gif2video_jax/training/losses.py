@@ -7,18 +7,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gif2video_jax.ops.gradient import diff_xy
+from gif2video_jax.ops.sums import mean
 
 
 def l1(prediction: Float[Array, "*shape"], truth: Float[Array, "*shape"]) -> Float[Array, ""]:
     """Mean absolute difference."""
-    return jnp.mean(jnp.abs(prediction - truth))
+    return mean(jnp.abs(prediction - truth))
 
 
 def charbonnier(
     prediction: Float[Array, "*shape"], truth: Float[Array, "*shape"], epsilon: float = 1e-3
 ) -> Float[Array, ""]:
     """A smooth L1: mean of sqrt(difference ** 2 + epsilon ** 2)."""
-    return jnp.mean(jnp.sqrt(jnp.square(prediction - truth) + epsilon**2))
+    return mean(jnp.sqrt(jnp.square(prediction - truth) + epsilon**2))
 
 
 def log_squared(
@@ -29,7 +30,7 @@ def log_squared(
     PSNR but for sign, scale and `epsilon` (which stands for 50 dB): a step of one decibel counts
     the same in a GIF of 256 colours as in one of 8, where L1 hears only the latter.
     """
-    squared = jnp.mean(jnp.square(prediction - truth), axis=(1, 2, 3))
+    squared = mean(jnp.square(prediction - truth), num_kept=1)
     return jnp.mean(jnp.log(squared + epsilon))
 
 
@@ -42,4 +43,4 @@ def gradient_difference(
 
 def flow_smoothness(flow: Float[Array, "n h w 2"]) -> Float[Array, ""]:
     """Mean absolute spatial difference of a flow."""
-    return jnp.mean(jnp.abs(diff_xy(flow)))
+    return mean(jnp.abs(diff_xy(flow)))

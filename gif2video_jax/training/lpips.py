@@ -28,6 +28,7 @@ import safetensors.numpy
 from jaxtyping import Array, Float
 
 from gif2video_jax.errors import InputError
+from gif2video_jax.ops.sums import mean
 from gif2video_jax.torch_files import read_checkpoint
 
 # Of each convolution: output and input channels, side of the kernel, stride, padding, and whether
@@ -72,7 +73,7 @@ def lpips(
     for number, (ours, theirs) in enumerate(pairs):
         squares = jnp.square(_unit(ours) - _unit(theirs))
         weighted = squares @ weights[f"head_{number}"]
-        total = total + jnp.mean(weighted, axis=(1, 2))
+        total = total + mean(weighted, num_kept=1)
     return total
 
 
