@@ -142,6 +142,11 @@ class GeneratorTask:
         placed = placed_like(weights, state.extra["lpips"])
         return state.replace(extra={**state.extra, "lpips": placed})
 
+    def at(self, step: int) -> "GeneratorTask":
+        """See `Task`: no stages."""
+        del step
+        return self
+
     def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """See `Task`."""
         if self.adversary is None:

@@ -83,8 +83,8 @@ def default(**changes: Any) -> ml_collections.ConfigDict:
     """A small network on the open corpus, for one CPU core: the bundled model's set-up.
 
     Half of the paper's side and of its dilations: a hole that is thicker than 32 pixels is worked
-    at a smaller scale (`restoring.inpaint`). Both networks train from the start: the smooth fill
-    that they correct is a start already, and XLA's convolutions on a CPU are slow in a branch.
+    at a smaller scale (`restoring.inpaint`). Both networks train from the start: the fill that
+    they correct is a start already.
 
     Args:
       **changes: fields of the config that differ; those of `model` are merged.

@@ -14,6 +14,7 @@ then (an ablation of the paper). `config.frames_per_clip`: of how many frames of
 apart, the 2D network's loss is taken in a step; 0 takes all, as the paper.
 """
 
+import copy
 from typing import Any, NamedTuple
 
 import jax
@@ -66,6 +67,7 @@ class InpaintingTask(GeneratorTask):
                 "model.guidance: without a 3DCN expected volume_steps 0, freeze_volume False and "
                 "no loss volume"
             )
+        self.volume_alone = config.volume_steps > 0
 
     def first_variables(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, dict[str, Any]]:
         """See `GeneratorTask`; `extra` counts the steps for `generate`."""
@@ -77,20 +79,30 @@ class InpaintingTask(GeneratorTask):
         extra = {"step": jnp.zeros((), jnp.int32)}
         return variables.pop("params"), variables, extra
 
+    def at(self, step: int) -> "InpaintingTask":
+        """See `Task`: the 3DCN's own steps are another function, not a branch of one.
+
+        In a branch XLA has but slow convolutions on a CPU, and compiles those of both stages.
+        """
+        if self.volume_alone == (step < self.config.volume_steps):
+            return self
+        other = copy.copy(self)
+        other.volume_alone = not self.volume_alone
+        return other
+
     def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """See `Task`; a network whose turn it is not stays as it is, weight decay or not."""
         extra = {**state.extra, "step": jnp.copy(state.step)}
         new, metrics = super().step(state.replace(extra=extra), batch)
-        alone = state.step < self.config.volume_steps
-        resting = {"frame": alone} if self.config.volume_steps else {}
-        if self.config.freeze_volume:
-            resting["volume"] = ~alone
-        if resting:
-            new = new.replace(
-                params=_kept(resting, new.params, state.params),
-                average=_kept(resting, new.average, state.average),
-            )
-        return new, metrics
+        if self.volume_alone:
+            resting = "frame"
+        elif self.config.freeze_volume:
+            resting = "volume"
+        else:
+            return new, metrics
+        params = {**new.params, resting: state.params[resting]}
+        average = {**new.average, resting: state.average[resting]}
+        return new.replace(params=params, average=average), metrics
 
     def generate(
         self, params: Any, model_state: Any, extra: Any, batch: Batch, *, train: bool
@@ -101,18 +113,9 @@ class InpaintingTask(GeneratorTask):
         variables = {"params": params, **model_state}
         if not train:
             return self.model.apply(variables, video, mask, filled=filled), model_state
-        if not self.config.volume_steps:
-            return self._train_both(variables, video, mask, filled, extra["step"])
-        return jax.lax.cond(
-            extra["step"] < self.config.volume_steps,
-            self._train_volume,
-            self._train_both,
-            variables,
-            video,
-            mask,
-            filled,
-            extra["step"],
-        )
+        if self.volume_alone:
+            return self._train_volume(variables, video, mask, filled)
+        return self._train_both(variables, video, mask, filled, extra["step"])
 
     def terms(self, result: Any, batch: Batch) -> Metrics:
         """See `GeneratorTask`."""
@@ -156,8 +159,7 @@ class InpaintingTask(GeneratorTask):
             "mask": array_shape(1, _FRAMES, _SIDE, _SIDE, dtype="bool"),
         }
 
-    def _train_volume(self, variables, video, mask, filled, step):
-        del step
+    def _train_volume(self, variables, video, mask, filled):
         result, after = self.model.apply(
             variables,
             video,
@@ -246,16 +248,6 @@ def _filled(batch: Batch) -> Float[Array, "n t h w 4"] | None:
 
 def _names(variables) -> list[str]:
     return [name for name in variables if name != "params"]
-
-
-def _kept(resting: dict[str, Array], new, old):
-    """The new parameters, but those of a network that rests."""
-    return {
-        name: jax.tree.map(lambda n, o, r=resting[name]: jnp.where(r, o, n), tree, old[name])
-        if name in resting
-        else tree
-        for name, tree in new.items()
-    }
 
 
 def _shrink_like(video, small):

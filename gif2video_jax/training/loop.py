@@ -1,6 +1,7 @@
 """The loop: steps, and between them what is told, judged and kept."""
 
 import contextlib
+import functools
 import logging
 import time
 
@@ -54,13 +55,16 @@ class Loop:
         self._by_example = by_example
         self._received = received
         self._profile_steps = profile_steps
-        options = convolution_options(_arithmetic(config))
-        self._step = jax.jit(
-            task.step, donate_argnums=0, out_shardings=replicated, compiler_options=options
+        self._jit = functools.partial(
+            jax.jit,
+            out_shardings=replicated,
+            compiler_options=convolution_options(_arithmetic(config)),
         )
-        self._judge = jax.jit(task.evaluate, out_shardings=replicated, compiler_options=options)
+        self._task = task
+        self._step = self._jit(task.step, donate_argnums=0)
+        self._judge = self._jit(task.evaluate)
         draw = drawer(task)
-        self._draw = draw and jax.jit(draw, out_shardings=replicated, compiler_options=options)
+        self._draw = draw and self._jit(draw)
         self._validation: list[dict[str, jax.Array]] | None = None
 
     def run(self, state: TrainState) -> dict[str, float]:
@@ -101,6 +105,7 @@ class Loop:
             batch = batches.next(step, decisions)
             progress.waited += time.monotonic() - before
             profile.before(step, state)
+            self._enter_stage(step)
             state, metrics = self._step(state, batch)
             step += 1
             profile.after(step, state)
@@ -132,6 +137,12 @@ class Loop:
         elif not results:  # there was nothing left to do
             results = self.evaluate(state)
         return results
+
+    def _enter_stage(self, step: int) -> None:
+        """Takes the task as it trains from `step` on."""
+        task = self._task.at(step)
+        if task is not self._task:
+            self._task, self._step = task, self._jit(task.step, donate_argnums=0)
 
     def _evaluate(self, state: TrainState, writer: Writer) -> dict[str, float]:
         """Evaluates, tells, and draws."""

@@ -33,6 +33,10 @@ class Task(Protocol):
         """
         ...
 
+    def at(self, step: int) -> "Task":
+        """The task as it trains from this step on: itself, or one whose step is compiled anew."""
+        ...
+
     def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """One update. Pure, so that the loop can jit, shard and donate."""
         ...

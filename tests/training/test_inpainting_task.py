@@ -37,9 +37,10 @@ def batch_of(num_frames=4, side=32):
 def run(config, num_steps):
     task, batch = make_task(config), batch_of()
     state = state_of(task, batch)
-    step = quick_jit(task.step)
-    states, metrics = [state], []
-    for _ in range(num_steps):
+    states, metrics, steps = [state], [], {}
+    for number in range(num_steps):
+        task = task.at(number)
+        step = steps.setdefault(task.volume_alone, quick_jit(task.step))
         state, found = step(state, batch)
         states.append(state)
         metrics.append({key: float(value) for key, value in found.items()})

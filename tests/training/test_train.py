@@ -326,3 +326,37 @@ def test_a_profile_is_left_on_request(tmp_path):
     train(toy.get_config(num_steps=8), str(tmp_path), profile_steps=2)
     traces = list((tmp_path / "profile").rglob("*.xplane.pb"))
     assert len(traces) == 1 and traces[0].stat().st_size > 0
+
+
+class Staged(toy.ToyTask):
+    """Learns nothing in its first three steps."""
+
+    learns = False
+
+    def at(self, step):
+        return self if self.learns or step < 3 else Learning(self.config)
+
+    def step(self, state, batch):
+        after, metrics = super().step(state, batch)
+        return (after if self.learns else after.replace(params=state.params)), metrics
+
+
+class Learning(Staged):
+    learns = True
+
+
+@pytest.mark.parametrize("stopped_at", [0, 2, 5])
+def test_a_task_of_two_stages_changes_in_time_resumed_or_not(tmp_path, monkeypatch, stopped_at):
+    monkeypatch.setitem(toy.tasks.TASKS, "toy", Staged)
+    config = toy.get_config(checkpoint_every_steps=1, keep_checkpoints=9)
+    if stopped_at:
+        with pytest.MonkeyPatch.context() as patch:
+            sigterm_at_batch(patch, 1 + stopped_at)
+            train(config, str(tmp_path))
+        assert 0 < max(steps_saved(tmp_path)) < 8
+    train(config, str(tmp_path))
+    weights = [
+        arrays_of(tmp_path, step)["params/layer/w"].tolist() for step in steps_saved(tmp_path)
+    ]
+    assert len(weights) == 8 and len({str(values) for values in weights}) == 6
+    assert weights[0] == weights[2] != weights[3]
