@@ -17,6 +17,12 @@ def weighted_filter(
     x: Float[Array, "n h w c"], weights: tuple[float, ...]
 ) -> Float[Array, "n h w c"]:
     """Sums over neighbours along columns, then along rows; an odd number of weights."""
+    # Each channel by itself: on a CPU two to ten times as fast as all in the innermost loop.
+    channels = (_filtered(channel, weights) for channel in jnp.split(x, x.shape[-1], axis=-1))
+    return jnp.concatenate(list(channels), axis=-1)
+
+
+def _filtered(x: Float[Array, "n h w 1"], weights: tuple[float, ...]) -> Float[Array, "n h w 1"]:
     radius = len(weights) // 2
     sums = jnp.pad(x, ((0, 0), (radius, radius), (radius, radius), (0, 0)), mode="edge")
     for axis in (1, 2):

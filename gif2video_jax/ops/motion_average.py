@@ -17,10 +17,14 @@ Not part of GIF2Video. The numbers were chosen on rendered motion and a surveill
 training list (docs/results.md).
 """
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from gif2video_jax.ops.filters import mean_filter
+from gif2video_jax.ops.sums import sum_channels
 from gif2video_jax.ops.warp import consistency, warp, warp_bicubic
 
 SPREAD = 8.0
@@ -56,22 +60,59 @@ def average_along_motion(
     """
     strength, spread, miss, blur = settings
     colors = center.astype(jnp.float32)
-    total, weights = colors[..., :3], jnp.ones((*colors.shape[:3], 1))
-    flow = jnp.zeros_like(steps[0])
-    trust = jnp.ones((2, *colors.shape[1:3], 1))
+    flows, trusts = _followed(steps, returns, counts, miss)
+    warped = _at_once(warp_bicubic, images.astype(jnp.float32), flows)
     needed, spoilt = _noise(colors, gif), blur**2 * _detail(colors)
-    for image, step, back, count in zip(images, steps, returns, counts, strict=True):
-        trust = trust * warp(consistency(step, back, miss), flow) * count[:, None, None, None]
-        flow = flow + warp(step, flow)
-        warped = warp_bicubic(image.astype(jnp.float32), flow)
-        trust = trust * _agreement(colors, warped, spread) * _inside(flow)
-        moved = jnp.minimum(jnp.sum(jnp.square(flow), axis=-1, keepdims=True), 1.0)
-        weight = trust * needed / (needed + moved * spoilt)
-        total = total + jnp.sum(weight * warped[..., :3], axis=0, keepdims=True)
-        weights = weights + jnp.sum(weight, axis=0, keepdims=True)
+
+    def add(carry, neighbors):
+        total, weights, alike = carry
+        warped, flow, trust = neighbors
+        alike = alike * _agreement(colors, warped, spread)
+        moved = jnp.minimum(sum_channels(jnp.square(flow)), 1.0)
+        weight = alike * trust * needed / (needed + moved * spoilt)
+        parts = weight * warped[..., :3]
+        total, weights = total + parts[:1] + parts[1:], weights + weight[:1] + weight[1:]
+        return (total, weights, alike), None
+
+    one = jnp.ones((*colors.shape[:3], 1))
+    start = colors[..., :3], one, jnp.concatenate([one, one])
+    (total, weights, _), _ = jax.lax.scan(add, start, (warped, flows, trusts))
     result = colors[..., :3] + strength * (total / weights - colors[..., :3])
     result = jnp.concatenate([result, colors[..., 3:]], axis=-1)
     return jnp.clip(jnp.round(result), 0, 255).astype(jnp.uint8)
+
+
+def _followed(
+    steps: Float[Array, "reach 2 h w 2"],
+    returns: Float[Array, "reach 2 h w 2"],
+    counts: Float[Array, "reach 2"],
+    miss: Float[Array, ""],
+) -> tuple[Float[Array, "reach 2 h w 2"], Float[Array, "reach 2 h w 1"]]:
+    """The motion to each neighbour, and how far it is to be trusted on the way there.
+
+    Loops here, in place of the same line twice, are also what keeps the compiler from one loop over
+    pixels in which each sample is computed again wherever it is used: it takes four times as long.
+    """
+    trusted = _at_once(lambda step, back: consistency(step, back, miss), steps, returns)
+    trusted = trusted * counts[..., None, None, None]
+
+    def follow(carry, step_and_trust):
+        flow, trust = carry
+        step, trusted = step_and_trust
+        trust = trust * warp(trusted, flow)
+        flow = flow + warp(step, flow)
+        trust = trust * _inside(flow)
+        return (flow, trust), (flow, trust)
+
+    start = jnp.zeros_like(steps[0]), jnp.ones_like(trusted[0])
+    return jax.lax.scan(follow, start, (steps, trusted))[1]
+
+
+def _at_once(function: Callable[..., Array], *arrays: Float[Array, "reach 2 ..."]) -> Array:
+    """A function of images applied to those of all neighbours as one batch."""
+    reach, sides = arrays[0].shape[:2]
+    result = function(*(array.reshape(reach * sides, *array.shape[2:]) for array in arrays))
+    return result.reshape(reach, sides, *result.shape[1:])
 
 
 def _noise(
@@ -79,7 +120,7 @@ def _noise(
 ) -> Float[Array, "1 h w 1"]:
     """Mean square of what the network changed around each pixel: what it had to guess."""
     change = jnp.square(colors[..., :3] - gif.astype(jnp.float32))
-    return mean_filter(change.mean(axis=-1, keepdims=True), _AROUND) + _LEAST_NOISE**2
+    return mean_filter(sum_channels(change) / 3, _AROUND) + _LEAST_NOISE**2
 
 
 def _detail(colors: Float[Array, "1 h w c"]) -> Float[Array, "1 h w 1"]:
@@ -87,7 +128,7 @@ def _detail(colors: Float[Array, "1 h w c"]) -> Float[Array, "1 h w 1"]:
     colors = jnp.pad(colors[..., :3], ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     x = (colors[:, 1:-1, 2:] - colors[:, 1:-1, :-2]) / 2
     y = (colors[:, 2:, 1:-1] - colors[:, :-2, 1:-1]) / 2
-    return mean_filter((x**2 + y**2).mean(axis=-1, keepdims=True), _AREA)
+    return mean_filter(sum_channels(x**2 + y**2) / 3, _AREA)
 
 
 def _agreement(
@@ -95,7 +136,7 @@ def _agreement(
 ):
     """How much a neighbour counts at each pixel; not at all where one of both is transparent."""
     difference = mean_filter(warped[..., :3] - colors[..., :3], _AREA)
-    weight = jnp.exp(-jnp.sum(jnp.square(difference / spread), axis=-1, keepdims=True))
+    weight = jnp.exp(-sum_channels(jnp.square(difference / spread)))
     if colors.shape[-1] == 4:
         weight = weight * (warped[..., 3:] > 254) * (colors[..., 3:] > 254)
     return weight

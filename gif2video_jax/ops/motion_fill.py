@@ -23,6 +23,7 @@ from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
 from gif2video_jax.ops.filters import mean_filter
 from gif2video_jax.ops.line_fill import fill_along_lines
 from gif2video_jax.ops.optical_flow import pyramid_flow
+from gif2video_jax.ops.sums import sum_channels
 from gif2video_jax.ops.warp import consistency, warp
 
 _DECAY = 0.5  # how much less a frame counts than one that is nearer by one frame
@@ -141,7 +142,7 @@ def _from_later(
 def _difference(video: Video, known: Known, candidate: Video, there: Known) -> Known:
     """Squared differences of two videos' colours, continued to where not both are known."""
     both = known * there
-    squared = jnp.sum(jnp.square(candidate - video), axis=-1, keepdims=True)
+    squared = sum_channels(jnp.square(candidate - video))
     share = mean_filter(both, _AREA)
     mean = mean_filter(squared * both, _AREA) / jnp.maximum(share, 1e-3)
     return fill_smoothly(mean, (share > 0.05).astype(video.dtype))
@@ -151,7 +152,7 @@ def _variation(smooth: Video, known: Known) -> Known:
     """What colours vary by around each pixel, as a sum of squares; deep in holes, in the frame."""
     share = mean_filter(known, _AROUND)
     mean = mean_filter(smooth * known, _AROUND) / jnp.maximum(share, 1e-3)
-    squared = jnp.sum(jnp.square(smooth - mean), axis=-1, keepdims=True) * known
+    squared = sum_channels(jnp.square(smooth - mean)) * known
     everywhere = squared.sum(axis=(1, 2), keepdims=True) / jnp.maximum(
         known.sum(axis=(1, 2), keepdims=True), 1.0
     )

@@ -1,9 +1,6 @@
-"""Sums and means of many numbers, as exact in a compiled training step as alone.
+"""Sums and means where those of the compiler for CPUs are inexact (all axes) or slow (channels)."""
 
-Within a step the compiler for CPUs makes one loop of a sum over all axes, with one float32 to add
-to: of half a million terms the fourth digit is wrong, and another one on each number of devices.
-"""
-
+import functools
 import math
 
 import jax
@@ -12,7 +9,12 @@ from jaxtyping import Array, Float
 
 
 def total(values: Float[Array, "*shape"], num_kept: int = 0) -> Float[Array, "*kept"]:
-    """The sum over all axes but the first `num_kept`, one after another, the last one first."""
+    """The sum over all axes but the first `num_kept`, one after another, the last one first.
+
+    As exact in a compiled training step as alone, where the compiler makes one loop of a sum over
+    all axes, with one float32 to add to: of half a million terms the fourth digit is wrong, and
+    another one on each number of devices.
+    """
     while values.ndim > num_kept:
         # The barrier keeps the compiler from making one loop of all.
         values = jax.lax.optimization_barrier(jnp.sum(values, axis=-1))
@@ -22,3 +24,8 @@ def total(values: Float[Array, "*shape"], num_kept: int = 0) -> Float[Array, "*k
 def mean(values: Float[Array, "*shape"], num_kept: int = 0) -> Float[Array, "*kept"]:
     """The mean over all axes but the first `num_kept`, summed up as in `total`."""
     return total(values, num_kept) / math.prod(values.shape[num_kept:])
+
+
+def sum_channels(image: Float[Array, "*rest channels"]) -> Float[Array, "*rest 1"]:
+    """The sum over the last axis, of a few channels: added, where `jnp.sum` is a loop a pixel."""
+    return functools.reduce(jnp.add, jnp.split(image, image.shape[-1], axis=-1))

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gif2video_jax.ops.sums import sum_channels
+
 
 def warp(image: Float[Array, "n h w c"], flow: Float[Array, "n h w 2"]) -> Float[Array, "n h w c"]:
     """Samples `image` where `flow` points: `out[y, x] = image[y + dy, x + dx]`.
@@ -74,7 +76,7 @@ def consistency(
       miss: pixels.
     """
     missed = (step + warp(back, step)) / miss
-    return jnp.exp(-jnp.sum(jnp.square(missed), axis=-1, keepdims=True))
+    return jnp.exp(-sum_channels(jnp.square(missed)))
 
 
 def _positions(image: Array, flow: Array) -> tuple[Array, Array]:
