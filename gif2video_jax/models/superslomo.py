@@ -212,14 +212,17 @@ class SuperSlomo(nn.Module):
         flow_01_t, flow_10_t = repeat(seen_01), repeat(seen_10)
         if self.choose_motion:
             flow_t0, flow_t1, visibility = self._chosen(image_0, image_1, flow_01_t, flow_10_t, t)
+            # A loop over both: unlike two lines it is computed once, not wherever a blur reads it.
+            both = jnp.stack([image_0, image_1]), jnp.stack([flow_t0, flow_t1])
+            warped_0, warped_1 = jax.lax.map(lambda each: warp_bicubic(*each), both)
         else:
             flow_t0, flow_t1, visibility = self._refined(image_0, image_1, flow_01_t, flow_10_t, t)
-        sample = warp_bicubic if self.choose_motion else warp
-        warped = sample(image_0, flow_t0), sample(image_1, flow_t1)
+            warped_0, warped_1 = warp(image_0, flow_t0), warp(image_1, flow_t1)
         if self.agreeing_bands:
-            frames = agreeing_mean(*warped, share_of_second(visibility, t), self.agreeing_bands)
+            share = share_of_second(visibility, t)
+            frames = agreeing_mean(warped_0, warped_1, share, self.agreeing_bands)
         else:
-            frames = fuse(*warped, visibility, t)
+            frames = fuse(warped_0, warped_1, visibility, t)
 
         def split(x):
             return x.reshape(n, num_times, *x.shape[1:])

@@ -13,7 +13,6 @@ where a or b is 0, that frame is left as it is; E is a mean over a neighbourhood
 GIF2Video; what it gains is in docs/results.md.
 """
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -44,9 +43,8 @@ def agreeing_mean(
         return mean
     # A root of 0 has no gradient.
     deviation = jnp.sqrt(jnp.maximum(share * (1 - share), 1e-12)) * (frame_0 - frame_1)
-    # Both in one array: half as many blurs, each of twice as much. Without the barrier XLA samples
-    # the frames anew, bicubically, for each tap of the first blur: five times as long in all.
-    both = jax.lax.optimization_barrier(jnp.concatenate([mean, deviation], axis=-1))
+    # Both in one array: half as many blurs, each of twice as much.
+    both = jnp.concatenate([mean, deviation], axis=-1)
     return jnp.split(both, 2, axis=-1)[0] - _doubtful(both, num_bands)
 
 
