@@ -96,7 +96,7 @@ def test_outputs_and_a_gradient_are_pytorchs(fields):
         assert ours.volume is None
 
 
-@pytest.mark.parametrize("fill", ["video", "motion"])
+@pytest.mark.parametrize("fill", ["video", pytest.param("motion", marks=pytest.mark.long)])
 def test_what_a_hole_holds_does_not_matter(fill):
     module = CombCN(**SMALL, fill=fill, norm="none", composition="residual")
     variables = random_variables(module, 2)

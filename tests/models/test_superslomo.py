@@ -167,6 +167,7 @@ def test_the_flow_net_runs_once_however_many_times_there_are(small, monkeypatch)
     assert calls == ["flow", "refine"]
 
 
+@pytest.mark.long
 def test_eager_is_jitted(small):
     module, variables, (frame_0, frame_1) = small
     times = jnp.array([[0.25], [0.5]])

@@ -46,6 +46,7 @@ def test_a_zoom_is_found():
     assert np.abs(flow - expected[12:-12, 12:-12]).mean() < 0.15
 
 
+@pytest.mark.long
 def test_both_orders_in_one_batch_are_those_of_each_alone():
     x, y = grid(64, 48)
     first, second = texture(x, y), texture(x - 2, y + 1)

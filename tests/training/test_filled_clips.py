@@ -57,6 +57,7 @@ def test_holes_are_filled_as_the_network_fills_them(made):
     np.testing.assert_array_equal(example["filled"][known], example["truth"][known])
 
 
+@pytest.mark.long
 def test_the_loss_is_that_of_a_network_that_fills_itself(made):
     config, folder = made
     example = FilledClips(folder, split="validation", seed=0)[0]
