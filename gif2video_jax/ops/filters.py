@@ -19,7 +19,7 @@ def weighted_filter(
     """Sums over neighbours along columns, then along rows; an odd number of weights."""
     channels = x.shape[-1]
     radius = len(weights) // 2
-    sums = jnp.pad(planes(x), ((0, 0), (radius, radius), (radius, radius), (0, 0)), mode="edge")
+    sums = jnp.pad(_planes(x), ((0, 0), (radius, radius), (radius, radius), (0, 0)), mode="edge")
     for axis in (1, 2):
         size = x.shape[axis]
         # Slices of lax, not of NumPy's notation: these are traced at each start of the command.
@@ -31,7 +31,7 @@ def weighted_filter(
     return jnp.concatenate(jnp.split(sums, channels), axis=-1)
 
 
-def planes(image: Float[Array, "n h w c"]) -> Float[Array, "c*n h w 1"]:
+def _planes(image: Float[Array, "n h w c"]) -> Float[Array, "c*n h w 1"]:
     """Each channel as an image: of few channels a CPU works far slower on all at once."""
     return jnp.concatenate(jnp.split(image, image.shape[-1], axis=-1))
 
