@@ -77,11 +77,11 @@ def child(job: dict) -> None:
         result, _ = task.generate(
             state.average, state.model_state, state.extra, batch, train=False
         )
-        return task.pairs(result, batch)[0]["image"]
+        return {jax.tree_util.keystr(path): x for path, x in jax.tree.leaves_with_path(result)}
 
-    outputs = np.asarray(jax.jit(predict, out_shardings=replicated)(state, batch))
+    outputs = jax.device_get(jax.jit(predict, out_shardings=replicated)(state, batch))
     if jax.process_index() == 0:
-        np.save(os.path.join(job["workdir"], "outputs.npy"), outputs)
+        np.savez(os.path.join(job["workdir"], "outputs.npz"), **outputs)
 
 
 def holding_biases(task_class):
@@ -174,7 +174,8 @@ def read_run(workdir: pathlib.Path, config: dict) -> dict[str, dict[str, np.ndar
             group = "gradient_norm" if name == "gradient_norm" else "losses"
             group = "unused_terms" if name.removeprefix("validation_") in unused else group
             found[group][f"{kind} {row['step']} {name}"] = np.array(row[name])
-    found["outputs"]["image"] = np.load(workdir / "outputs.npy")
+    with np.load(workdir / "outputs.npz") as outputs:
+        found["outputs"] |= outputs
     for name, array in arrays_of(workdir).items():
         group = name.partition("/")[0]
         if group in found:

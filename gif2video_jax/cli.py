@@ -152,6 +152,7 @@ def run_make_gif(options: argparse.Namespace) -> int:
             num_colors=options.colors,
             quantizer=options.quantizer,
             dither=options.dither,
+            lossy=options.lossy,
             palette_scope=options.palette,
             overwrite=options.overwrite,
         )

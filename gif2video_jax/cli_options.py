@@ -126,6 +126,14 @@ def add_make_gif(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(DITHERS)} (default: %(default)s)",
     )
     add(
+        "--lossy",
+        type=_whole_number(0),
+        default=0,
+        metavar="N",
+        help="smaller files by colours that compress better, as gifsicle --lossy: 20 to 200 are "
+        "common (default: 0, none)",
+    )
+    add(
         "--palette",
         choices=("frame", "clip"),
         default="frame",

@@ -17,6 +17,7 @@ from PIL import Image
 
 from gif2video_jax import cli, cli_output
 from gif2video_jax.gifs import maker
+from gif2video_jax.gifs.reader import read_gif
 from tests import gif_builder
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -102,6 +103,7 @@ def test_help_is_quick():
         (["make-gif", "a.mp4", "-o", "b.gif", "--colors", "many"], "got 'many'"),
         (["make-gif", "a.mp4", "-o", "b.gif", "--fps", "51"], "at most 50"),
         (["make-gif", "a.mp4", "-o", "b.gif", "--width", "0"], "1 or more, got '0'"),
+        (["make-gif", "a.mp4", "-o", "b.gif", "--lossy", "-1"], "0 or more, got '-1'"),
         (["make-gif", "a.mp4", "-o", "b.gif", "--dither", "snow"], "floyd_steinberg"),
         (["make-gif", "a.mp4", "-o", "b.gif", "--quantizer", "mine"], "median_cut"),
         (["info", "a.gif", "--max-pixels", "-1"], "1 or more, got '-1'"),
@@ -270,6 +272,19 @@ def test_make_gif_then_info_agree(tmp_path, capsys):
     assert facts["duration"] == pytest.approx(2.08)
     assert cli.main(["info", str(output)]) == 0
     assert "80x45" in capsys.readouterr().out
+
+
+def test_a_lossy_gif_is_smaller_and_worse(tmp_path, capsys):
+    clip = str(ROOT / "data" / "samples" / "bunny.mp4")
+    sizes, levels = [], []
+    for lossy in ("0", "100"):
+        output = tmp_path / f"{lossy}.gif"
+        arguments = ["make-gif", clip, "-o", str(output), "--fps", "2", "--width", "80"]
+        assert cli.main([*arguments, "--colors", "64", "--lossy", lossy]) == 0
+        sizes.append(output.stat().st_size)
+        levels.append(read_gif(output).frames[0].rgb.astype(int))
+    assert sizes[1] < 0.8 * sizes[0]
+    assert 1 < np.abs(levels[1] - levels[0]).mean() < 20
 
 
 def test_compare_prints_each_frame_and_the_mean(gif, tmp_path, capsys):

@@ -21,6 +21,7 @@ from PIL import Image
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.gifs import dithers, quantizers
+from gif2video_jax.gifs.lossy import compress_lossily
 from gif2video_jax.gifs.palette import MAX_COLORS, Palette
 from gif2video_jax.gifs.pixel_sample import PixelSample
 from gif2video_jax.gifs.writer import ByteSink, GifWriter, open_whole, write_gif
@@ -148,6 +149,7 @@ def make_gif(
     num_colors: int = 32,
     quantizer: str = "minimum_variance",
     dither: str = "floyd_steinberg",
+    lossy: int = 0,
     palette_scope: Literal["frame", "clip"] = "frame",
     loop_count: int | None = 0,
     overwrite: bool = False,
@@ -167,6 +169,7 @@ def make_gif(
       num_colors: of each palette, 2 to 256.
       quantizer: one of `QUANTIZERS`.
       dither: one of `DITHERS`.
+      lossy: 0, or how much colours may change for a smaller file, see `gifs.lossy`.
       palette_scope: a palette for each frame, or one for the clip.
       loop_count: 0 for ever, n for n repetitions, None for a GIF that plays once.
       overwrite: replaces the file if there is one.
@@ -177,6 +180,8 @@ def make_gif(
     """
     _check_quantizer(num_colors, quantizer)
     _check_dither(dither)
+    if lossy < 0:
+        raise InputError(f"lossy: expected 0 (not at all) or more, got {lossy}")
     if palette_scope not in ("frame", "clip"):
         raise InputError(f"unknown palette scope {palette_scope!r}; available: frame, clip")
     shown = _resized(_sampled(frames, *_rates(rate, fps)), width)
@@ -190,7 +195,8 @@ def make_gif(
             if writer is None:
                 height, wide, _ = image.shape
                 writer = GifWriter(stream, wide, height, palette=palette, loop_count=loop_count)
-            writer.write(apply_palette(image, colors, dither), colors, 10 * hundredths)
+            indices = compress_lossily(apply_palette(image, colors, dither), colors, lossy)
+            writer.write(indices, colors, 10 * hundredths)
             total += hundredths
         if writer is None:
             raise InputError("no frames to make a GIF of")

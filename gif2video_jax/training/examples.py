@@ -157,11 +157,10 @@ def make_gif_frame(
     rng: np.random.Generator, truth: UInt8[np.ndarray, "h w 3"], recipe: str
 ) -> tuple[UInt8[np.ndarray, "h w"], Palette]:
     """Makes a frame a GIF's by a recipe; palettes of the wild see a part of the pixels only."""
-    drawn = random_recipe(rng, recipe)
     stride = 1
     if recipe == "wild":
         stride = max(1, round((truth.shape[0] * truth.shape[1] / _PALETTE_PIXELS) ** 0.5))
-    return quantize(truth, drawn.num_colors, drawn.quantizer, drawn.dither, stride=stride)
+    return random_recipe(rng, recipe).make(truth, stride=stride)
 
 
 def check_augmentation(augmentation: str) -> None:

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gif2video_jax.datasets.motion_scenes import random_scene
-from gif2video_jax.gifs.maker import quantize
 from gif2video_jax.training.recipes import random_recipe
 from gif2video_jax.training.sources import open_source
 
@@ -81,9 +80,7 @@ def damaged_keys(
     recipe = random_recipe(rng)
     damaged = []
     for key in keys:
-        indices, palette = quantize(
-            key, recipe.num_colors, recipe.quantizer, recipe.dither, stride=2
-        )
+        indices, palette = recipe.make(key, stride=2)
         error = palette.colors[indices].astype(np.float32) - key
         damaged.append(np.clip(np.round(key + left * error), 0, 255).astype(np.uint8))
     return np.stack(damaged)

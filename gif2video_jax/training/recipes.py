@@ -3,6 +3,11 @@
 import dataclasses
 
 import numpy as np
+from jaxtyping import UInt8
+
+from gif2video_jax.gifs.lossy import compress_lossily
+from gif2video_jax.gifs.maker import quantize
+from gif2video_jax.gifs.palette import Palette
 
 # Shares of the quantisers and dithers that GIFs of the wild are made with, as we judge them:
 # ffmpeg's and Pillow's defaults lead, and no dither is what every screen recorder offers.
@@ -29,15 +34,28 @@ _DITHERS = {
     "atkinson": 0.01,
     "heckbert": 0.02,
 }
+# Sites that serve GIFs make them smaller by `gifsicle --lossy`, 20 to 200.
+_LOSSY_SHARE = 0.2
+_LOSSY = (15.0, 200.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class GifRecipe:
-    """How one GIF is made: arguments of `gifs.maker.quantize`."""
+    """How one GIF is made: arguments of `gifs.maker.quantize` and `gifs.lossy.compress_lossily`."""
 
     num_colors: int
     quantizer: str
     dither: str
+    lossy: int = 0
+
+    def make(
+        self, image: UInt8[np.ndarray, "h w 3"], *, stride: int = 1
+    ) -> tuple[UInt8[np.ndarray, "h w"], Palette]:
+        """One frame of such a GIF; its palette is made of every stride-th pixel on each axis."""
+        indices, palette = quantize(
+            image, self.num_colors, self.quantizer, self.dither, stride=stride
+        )
+        return compress_lossily(indices, palette, self.lossy), palette
 
 
 def random_recipe(rng: np.random.Generator, kind: str = "wild") -> GifRecipe:
@@ -60,7 +78,11 @@ def random_recipe(rng: np.random.Generator, kind: str = "wild") -> GifRecipe:
         num_colors = int(rng.choice([16, 32, 64, 128, 256, 256]))
     else:
         num_colors = int(round(2 ** rng.uniform(3, 8)))
-    return GifRecipe(num_colors, _draw(rng, _QUANTIZERS), _draw(rng, _DITHERS))
+    quantizer, dither = _draw(rng, _QUANTIZERS), _draw(rng, _DITHERS)
+    lossy = 0
+    if rng.random() < _LOSSY_SHARE:
+        lossy = round(np.exp(rng.uniform(*np.log(_LOSSY))))
+    return GifRecipe(num_colors, quantizer, dither, lossy)
 
 
 def _draw(rng: np.random.Generator, shares: dict[str, float]) -> str:

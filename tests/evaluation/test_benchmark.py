@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from gif2video_jax.errors import InputError
 from gif2video_jax.evaluation.benchmark import (
     command,
     figures,
@@ -164,6 +165,27 @@ def test_every_setting_is_one_that_ffmpeg_takes(name):
     made = [filters.Filter(setting)(photograph(32, 24)) for setting in filters.GRIDS[name]]
     assert {picture.shape for picture in made} == {(24, 32, 3)}
     assert any(not np.array_equal(picture, made[0]) for picture in made)
+
+
+@pytest.mark.parametrize("name", ["32-median_cut-none", "256-palettegen-sierra2_4a-80"])
+def test_a_kinds_name_is_read_back(name):
+    assert gif_kinds.parse_kind(name).name == name
+
+
+@pytest.mark.parametrize("name", ["32-none", "a-octree-none", "8-octree-none-x", "8-octree-none--9"])
+def test_what_is_no_kind_is_named(name):
+    with pytest.raises(InputError, match=name):
+        gif_kinds.parse_kind(name)
+
+
+def test_a_lossy_kind_is_smaller_and_worse():
+    truth = photograph()
+    (exact,), size = gif_kinds.make_gif([truth], gif_kinds.parse_kind("64-octree-none"))
+    (lossy,), small = gif_kinds.make_gif([truth], gif_kinds.parse_kind("64-octree-none-100"))
+    assert small < size
+    assert np.square(lossy.rgb.astype(float) - truth).mean() > (
+        np.square(exact.rgb.astype(float) - truth).mean()
+    )
 
 
 def test_the_best_setting_is_the_best():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.training import examples
+from gif2video_jax.training import recipes
 from gif2video_jax.training.examples import DequantizationExamples, flat_drawing, random_view
 from tests.training.miniature_corpus import smooth_picture, write_corpus
 
@@ -74,7 +74,7 @@ def test_dithered_patches_keep_the_mean_colour(corpus_path):
 
 def test_geometry_is_that_of_the_frames_used_colours(corpus_path, monkeypatch):
     """The palette gets an entry that no pixel uses: its row stays zero, and nobody points there."""
-    original = examples.quantize
+    original = recipes.quantize
 
     def with_leftovers(*arguments, **keywords):
         indices, palette = original(*arguments, **keywords)
@@ -82,7 +82,7 @@ def test_geometry_is_that_of_the_frames_used_colours(corpus_path, monkeypatch):
         return indices, type(palette).from_colors(colors.astype(np.uint8))
 
     plain = make(corpus_path)[0]
-    monkeypatch.setattr(examples, "quantize", with_leftovers)
+    monkeypatch.setattr(recipes, "quantize", with_leftovers)
     padded = make(corpus_path)[0]
     assert padded["num_colors"][0] == plain["num_colors"][0] + 1
     np.testing.assert_array_equal(padded["geometry"], plain["geometry"])

@@ -10,6 +10,7 @@ import pytest
 
 from tests.training import toy
 from tests.training.miniature_corpus import write_corpus
+from tests.training.shrunk_configs import shipped
 from tests.training.small_configs import small_config, write_config
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -64,3 +65,26 @@ def test_the_papers_training_is_the_same_on_one_device_eight_and_two_times_four(
     config = write_config(tmp_path / "config.py", fields)
     found = differences(config, "--layouts=1x1,1x8,2x4")
     assert found["2x4", "params"] < 1e-5 and found["1x8", "model_state"] < 1e-5
+
+
+@pytest.mark.long
+def test_inpainting_in_two_stages_is_the_same_on_one_device_and_eight(tmp_path):
+    """The 3DCN alone for two steps, then both networks: BatchNorm over frames of all devices."""
+    corpus = write_corpus(tmp_path / "corpus.zip", size=(80, 90))
+    config = shipped("combcn_faces.py")
+    config.update({"num_steps": 3, "volume_steps": 2, "num_workers": 0, "validation_batches": 1})
+    config.model.update({"base_channels": 4, "volume_channels": 2})
+    config.optimizer.learning_rate = 2e-5
+    config.data.update(
+        {
+            "source": f"packed:{corpus}",
+            "examples_per_batch": 8,
+            "size": 32,
+            "num_frames": 4,
+            "real_share": 0.0,
+            "sampling": "random",
+        }
+    )
+    path = write_config(tmp_path / "config.py", json.loads(config.to_json()))
+    found = differences(path, "--layouts=1x1,1x8,2x4")
+    assert found["1x8", "model_state"] < 1e-5 and found["2x4", "outputs"] < 1e-5

@@ -93,9 +93,6 @@ class ToyTask:
     def generate(self, params, model_state, extra, batch, *, train):
         return self._predict(params, batch["x"]), model_state
 
-    def pairs(self, result, batch):
-        return {"image": result}, {"image": batch["y"]}
-
     def pictures(self, state, batch):
         shade = jnp.tanh(batch["x"])[:, None, None, :] * jnp.ones((1, 4, 5, 1))
         return {"gif": shade, "truth": -shade}

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gif2video_jax.errors import InputError
+from gif2video_jax.gifs.lossy import compress_lossily
 from gif2video_jax.gifs.maker import DITHERS, QUANTIZERS, quantize
 from gif2video_jax.gifs.reader import Frame, read_gif
 from gif2video_jax.gifs.writer import GifWriter
@@ -23,23 +24,27 @@ class GifKind:
       num_colors: of the palette.
       quantizer: of `maker.QUANTIZERS`.
       dither: of `maker.DITHERS`.
+      lossy: see `gifs.lossy`.
     """
 
     num_colors: int
     quantizer: str
     dither: str
+    lossy: int = 0
 
     @property
     def name(self) -> str:
-        """Such as "32-median_cut-none", which `parse_kind` reads."""
-        return f"{self.num_colors}-{self.quantizer}-{self.dither}"
+        """Such as "32-median_cut-none" or "256-palettegen-none-80", which `parse_kind` reads."""
+        parts = [self.num_colors, self.quantizer, self.dither, *([self.lossy] * (self.lossy > 0))]
+        return "-".join(map(str, parts))
 
     @property
     def title(self) -> str:
-        """Such as "32 median cut, no dither"."""
+        """Such as "32 median cut, no dither" or "256 palettegen, bayer2, lossy 80"."""
         names = {"none": "no dither", "floyd_steinberg": "Floyd-Steinberg"}
         dither = names.get(self.dither, self.dither)
-        return f"{self.num_colors} {self.quantizer.replace('_', ' ')}, {dither}"
+        lossy = f", lossy {self.lossy}" if self.lossy else ""
+        return f"{self.num_colors} {self.quantizer.replace('_', ' ')}, {dither}{lossy}"
 
 
 STILL_KINDS = (
@@ -58,14 +63,14 @@ def parse_kind(text: str) -> GifKind:
       InputError: it is none.
     """
     try:
-        num_colors, quantizer, dither = text.split("-")
-        kind = GifKind(int(num_colors), quantizer, dither)
-    except ValueError:
+        num_colors, quantizer, dither, *lossy = text.split("-")
+        kind = GifKind(int(num_colors), quantizer, dither, *map(int, lossy))
+    except (ValueError, TypeError):
         kind = GifKind(0, "", "")
     if kind.quantizer not in QUANTIZERS or kind.dither not in DITHERS:
         raise InputError(
-            f"{text}: expected a kind of GIF as COLOURS-QUANTIZER-DITHER, such as "
-            f"{STILL_KINDS[0].name}; quantizers: {', '.join(QUANTIZERS)}; "
+            f"{text}: expected a kind of GIF as COLOURS-QUANTIZER-DITHER or COLOURS-QUANTIZER-"
+            f"DITHER-LOSSY, such as {STILL_KINDS[0].name}; quantizers: {', '.join(QUANTIZERS)}; "
             f"dithers: {', '.join(DITHERS)}"
         )
     return kind
@@ -84,6 +89,6 @@ def make_gif(
     writer = GifWriter(file, width, height)
     for picture in pictures:
         indices, palette = quantize(picture, kind.num_colors, kind.quantizer, kind.dither)
-        writer.write(indices, palette, DELAY_MS)
+        writer.write(compress_lossily(indices, palette, kind.lossy), palette, DELAY_MS)
     writer.finish()
     return read_gif(file.getvalue()).frames, len(file.getvalue())
