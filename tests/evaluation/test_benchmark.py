@@ -172,7 +172,7 @@ def test_a_kinds_name_is_read_back(name):
     assert gif_kinds.parse_kind(name).name == name
 
 
-@pytest.mark.parametrize("name", ["32-none", "a-octree-none", "8-octree-none-x", "8-octree-none--9"])
+@pytest.mark.parametrize("name", ["32-none", "a-octree-none", "8-octree-none-x", "8-octree---9"])
 def test_what_is_no_kind_is_named(name):
     with pytest.raises(InputError, match=name):
         gif_kinds.parse_kind(name)
