@@ -5,8 +5,10 @@
 Three tables, of made cases; the latter two by the statistics alone and with the classifier:
 
 1. Should colours be restored? Yes for photographs and a rendered film, reduced to 8 to 256 colours
-   by every quantiser and dither; no for pixel art, line art, charts, screens and smooth shades
-   (`gif2video_jax.evaluation.drawings`), whose colours were never reduced.
+   by every quantiser and dither, and for screens with such a photograph in a corner, dithered to
+   32 to 128 colours ("for a part": because the classifier is sure of one); no for pixel art, line
+   art, charts, screens and smooth shades (`gif2video_jax.evaluation.drawings`), whose colours were
+   never reduced.
 2. How was it dithered? Both; a dither that an artist drew by hand counts as none.
 3. The same of each dither.
 
@@ -39,6 +41,9 @@ Picture = np.ndarray
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 NUM_COLORS = (8, 16, 32, 64, 128, 256)
+PAGE_COLORS = (32, 64, 128)
+PAGE_DITHERS = ("floyd_steinberg", "sierra2_4a")
+PAGE_SHARE = 0.4  # of the screen's width, that the photograph has
 SEEDS = 12  # of each kind of drawing
 METHODS = ("statistics", "classifier")
 
@@ -60,6 +65,11 @@ def main() -> None:
             frame = gif_frame(picture, *reduction)
             case = {"kind": kind, "name": name, "reduction": reduction, "reduced": True}
             cases.append(case | judged(frame) | {"dither": kind_of(reduction[2])})
+    for name, picture in screens_with_photographs(options):
+        for reduction in itertools.product(PAGE_COLORS, ("palettegen",), PAGE_DITHERS):
+            frame = gif_frame(picture, *reduction)
+            case = {"kind": "screens with one", "name": name, "reduction": reduction}
+            cases.append(case | {"decision": decide.should_dequantize([frame]), "reduced": True})
     for kind, name, picture in art(options):
         frame = gif_frame(picture, 256, "median_cut", "none")
         case = {"kind": kind, "name": name, "reduction": (256, "median_cut", "none")}
@@ -82,22 +92,25 @@ def print_tables(cases: list[dict]) -> None:
     """The three tables, and what was restored or left alone wrongly."""
     rows: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for case in cases:
-        rows[case["kind"]]["restored" if case["decision"][0] else "left alone"] += 1
-    print_table("should colours be restored?", rows, ("restored", "left alone"))
+        reduced, reason = case["decision"]
+        restored = "for a part" if reason.startswith("a part") else "restored"
+        rows[case["kind"]][restored if reduced else "left alone"] += 1
+    print_table("should colours be restored?", rows, ("restored", "for a part", "left alone"))
+    guessed = [case for case in cases if "guesses" in case]
     for title, row_of in (
         ("how was it dithered?", lambda case: case["dither"]),
         ("how was it dithered?", lambda case: case["reduction"][2]),
     ):
         for method in METHODS:
             rows = collections.defaultdict(collections.Counter)
-            for case in cases:
+            for case in guessed:
                 what = row_of(case) if case["reduced"] else "drawings (none)"
                 rows[what][case["guesses"][method][0]] += 1
             print_table(f"{title} ({method})", rows, dithering.DITHER_KINDS)
     for method in METHODS:
-        right = [case["guesses"][method][0] == case["dither"] for case in cases]
-        print(f"\n{method}: of {len(cases)} GIFs the dither is right in {np.mean(right):.1%}")
-        sure = np.array([case["guesses"][method][1] for case in cases])
+        right = [case["guesses"][method][0] == case["dither"] for case in guessed]
+        print(f"\n{method}: of {len(guessed)} GIFs the dither is right in {np.mean(right):.1%}")
+        sure = np.array([case["guesses"][method][1] for case in guessed])
         for low in (0.5, 0.8, 0.95):
             chosen = np.array(right)[sure >= low]
             print(f"  sure by {low} or more: {chosen.size}, right in {chosen.mean():.1%}")
@@ -154,6 +167,17 @@ def photographs(options: argparse.Namespace) -> Iterator[tuple[str, str, Picture
         for index, frame in enumerate(clip):
             if index % 13 == 0:
                 yield "rendered film", f"bunny {index}", frame
+
+
+def screens_with_photographs(options: argparse.Namespace) -> Iterator[tuple[str, Picture]]:
+    """Windows full of text with a photograph in the lower right corner."""
+    for kind, name, picture in photographs(options):
+        if kind == "photographs":
+            page = drawings.screen(np.random.default_rng([options.seed, hash_of(name)])).copy()
+            small = resized(Image.fromarray(np.asarray(picture)), int(PAGE_SHARE * page.shape[1]))
+            small = small[: page.shape[0] // 2]
+            page[-small.shape[0] :, -small.shape[1] :] = small
+            yield name, page
 
 
 def art(options: argparse.Namespace) -> Iterator[tuple[str, str, Picture]]:

@@ -1,4 +1,4 @@
-"""The dither classifier in NumPy: `models.dither_classifier` without JAX, for `gif2video info`.
+"""The dither classifier in NumPy: `models.dither_classifier` without JAX, for `info` and `restore`.
 
 It reads the weights that `training.export` writes, a safetensors file whose arrays are named by
 their path in the Flax variables.

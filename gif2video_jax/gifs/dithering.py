@@ -32,6 +32,9 @@ _MIN_ALTERNATION = 0.22
 _MIN_PERIODICITY = 0.02
 _MAX_SIDE = 512  # of the middle part that is looked at
 _NETWORK_SIDE = 256  # the same, by the network
+_PIECE_SIDE = 128  # of the pieces of it that are looked at one by one
+_MIN_PIECE_SIDE = 64
+_MIN_PIECE_COLORS = 8
 _MAX_COLORS = 1024  # of a composite of many palettes: more are as good as a photograph
 
 
@@ -63,6 +66,29 @@ def dither_probabilities(frame: Frame) -> Float[np.ndarray, " k"] | None:
     if min(rgb.shape[:2]) < MIN_SIDE or _few_colors(rgb):
         return None
     return bundled_dither_network().probabilities(dither_planes(rgb))
+
+
+def most_diffused_piece(rgb: UInt8[np.ndarray, "h w 3"]) -> float:
+    """How likely that part of a picture is error-diffused which looks most like it.
+
+    A photograph on a page of flat colours shows in the piece of 128x128 pixels that it lies in,
+    not in the whole. Pieces of fewer than eight colours, or a side below 64 pixels, do not count.
+
+    Returns:
+      The bundled network's probability, 0 to 1; 0 if no piece counts.
+    """
+    rgb = _middle(rgb, _MAX_SIDE)
+    found = [0.0]
+    for top in range(0, rgb.shape[0], _PIECE_SIDE):
+        for left in range(0, rgb.shape[1], _PIECE_SIDE):
+            piece = rgb[top : top + _PIECE_SIDE, left : left + _PIECE_SIDE]
+            if min(piece.shape[:2]) < _MIN_PIECE_SIDE:
+                continue
+            codes = piece.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1])
+            if len(np.unique(codes)) >= _MIN_PIECE_COLORS:
+                probabilities = bundled_dither_network().probabilities(dither_planes(piece))
+                found.append(float(probabilities[DITHER_KINDS.index("error diffusion")]))
+    return max(found)
 
 
 def guess_by_statistics(frame: Frame) -> tuple[str, float]:

@@ -1,7 +1,7 @@
 """Decides whether a GIF's colours were reduced, so that there is something to restore.
 
 Pixel art, line art, charts and screen captures mostly have few colours to begin with; a network
-that was taught photographs would only blur them. Four tests, in this order, each with its reason:
+that was taught photographs would only blur them. Five tests, in this order, each with its reason:
 
   1. Too few pixels or colours to tell: left alone.
   2. Every pixel is a block of N x N equal ones: pixel art, enlarged.
@@ -12,10 +12,13 @@ that was taught photographs would only blur them. Four tests, in this order, eac
   4. Evenness against steps. A quantiser spreads a photograph's pixels evenly over its palette, and
      neighbouring pixels differ by a small step, as shades do. Drawings have a background colour,
      and edges from any colour to any other.
+  5. Dithered parts. On a page of text a photograph is the smaller part, and its dither is still to
+     be mended: so drawings of which the dither classifier is sure that a part is error-diffused.
 
-The weights of the last test come from a logistic regression on some 700 GIFs: crops of photographs
-and renderings by every quantiser and dither of the maker, and of screenshots, diagrams, game tiles
-and icons that have few colours in truth. `benchmarks/decide.py` prints how often it is right.
+The weights of the fourth test come from a logistic regression on some 700 GIFs: crops of
+photographs and renderings by every quantiser and dither of the maker, and of screenshots, diagrams,
+game tiles and icons that have few colours in truth. `benchmarks/decide.py` prints how often it is
+right.
 """
 
 import dataclasses
@@ -25,7 +28,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from gif2video_jax.counting import counted
-from gif2video_jax.gifs.dithering import periodicity
+from gif2video_jax.gifs.dithering import most_diffused_piece, periodicity
 from gif2video_jax.gifs.palette import MAX_COLORS
 from gif2video_jax.gifs.reader import Frame
 
@@ -39,6 +42,8 @@ _PATTERN = 0.1  # periodicity of an ordered dither that is too strong to be over
 _BLOCK_SIDES = range(2, 17)
 _BLOCK_SHARE = 0.97  # of the changes from pixel to pixel that lie on the blocks' grid
 _EVENNESS_WEIGHT, _STEP_WEIGHT, _OFFSET = 9.5, -1.5, -0.4
+# Of error diffusion; drawings and icons that have none reach 0.8.
+_SURE = 0.9
 _MIN_EVENNESS = 0.5  # shaded buttons on a plain page have less, at steps as small as a photograph's
 
 
@@ -97,9 +102,13 @@ def should_dequantize(frames: Sequence[Frame]) -> tuple[bool, str]:
     step = float(np.mean([one.step for one in found]))
     if all(one.large_step < _SMALL_STEP or _is_fine(one) for one in found):
         return False, f"colours are finely graded already (steps of {step:.0f})"
-    reduced = reduction_score(evenness, step) > 0
-    look = "look reduced from more" if reduced else "look as they were drawn"
-    return reduced, f"colours {look} (evenness {evenness:.2f}, steps of {step:.0f})"
+    seen = f"(evenness {evenness:.2f}, steps of {step:.0f})"
+    if reduction_score(evenness, step) > 0:
+        return True, f"colours look reduced from more {seen}"
+    diffused = max(most_diffused_piece(frame.rgb) for frame in frames)
+    if diffused >= _SURE:
+        return True, f"a part looks dithered by error diffusion (confidence {diffused:.2f})"
+    return False, f"colours look as they were drawn {seen}"
 
 
 def _is_fine(found: ColorStatistics) -> bool:

@@ -6,6 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
 from gif2video_jax.gifs import maker
+from gif2video_jax.gifs.dithering import most_diffused_piece
 from gif2video_jax.gifs.reader import read_gif
 from gif2video_jax.restoring import decide
 from tests import gif_builder
@@ -112,3 +113,25 @@ def test_statistics_of_a_case_done_by_hand():
 def test_no_frames_is_a_mistake():
     with pytest.raises(ValueError, match="at least one, got none"):
         decide.should_dequantize([])
+
+
+def screen_with_photograph(tmp_path, dither):
+    page = screen().copy()
+    page[-100:, -150:] = photograph(150)[:100]
+    return decide_about([page], tmp_path, num_colors=32, dither=dither)
+
+
+def test_a_dithered_photograph_on_a_screen_is_found_by_the_classifier(tmp_path):
+    reduced, reason = screen_with_photograph(tmp_path, "floyd_steinberg")
+    assert reduced and "a part looks dithered by error diffusion" in reason
+
+
+def test_a_screen_without_dither_is_not_taken_for_one(tmp_path):
+    reduced, reason = screen_with_photograph(tmp_path, "none")
+    assert not reduced and "as they were drawn" in reason
+
+
+def test_pieces_too_small_or_of_few_colours_do_not_count():
+    noise = np.random.default_rng(0).integers(0, 256, (63, 200, 3)).astype(np.uint8)
+    assert most_diffused_piece(noise) == 0
+    assert most_diffused_piece(np.zeros((128, 128, 3), np.uint8)) == 0
