@@ -86,5 +86,5 @@ def test_inpainting_in_two_stages_is_the_same_on_one_device_and_eight(tmp_path):
         }
     )
     path = write_config(tmp_path / "config.py", json.loads(config.to_json()))
-    found = differences(path, "--layouts=1x1,1x8,2x4")
-    assert found["1x8", "model_state"] < 1e-5 and found["2x4", "outputs"] < 1e-5
+    found = differences(path, "--layouts=1x1,1x8")
+    assert found["1x8", "model_state"] < 1e-5 and found["1x8", "outputs"] < 1e-5
