@@ -1,7 +1,8 @@
 """The bundled models: list and load them, or a model from a folder.
 
-A model is up to three networks, each a file of its own (`network_files.py`): a dequantiser, an
-interpolator and an inpainter. Bundled models live in the package's folder `weights`, as
+A model is up to four networks, each a file of its own (`network_files.py`): a dequantiser, an
+interpolator, an inpainter, and perhaps another dequantiser for GIFs that were compressed lossily
+(dequantizer_lossy, see `gifs.lossy`). Bundled models live in the package's folder `weights`, as
 NAME.dequantizer.safetensors and so on, with a card for people (NAME.md) and for programs
 (NAME.json). A folder with the files dequantizer.safetensors and interpolator.safetensors, as
 `gif2video import-torch` makes it, or inpainter.safetensors, works wherever the name of a bundled
@@ -14,10 +15,12 @@ import importlib.resources
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gif2video_jax.errors import InputError
+from gif2video_jax.gifs.lossy import looks_lossy
+from gif2video_jax.gifs.reader import Frame
 from gif2video_jax.network_files import Network, load_network, save_network
 
 __all__ = [
@@ -31,7 +34,7 @@ __all__ = [
     "save_network",
 ]
 
-PARTS = ("dequantizer", "interpolator", "inpainter")
+PARTS = ("dequantizer", "interpolator", "inpainter", "dequantizer_lossy")
 """What `load_model` loads."""
 
 # Counted and listed with a bundled model; `gifs.dither_network` reads it, without JAX.
@@ -67,6 +70,7 @@ class Model:
       interpolator: from two frames to the frames between, or None.
       card: what is known of it.
       inpainter: from a video with holes to one without, or None.
+      dequantizer_lossy: a dequantiser of GIFs that look compressed lossily, or None.
     """
 
     name: str
@@ -74,6 +78,13 @@ class Model:
     interpolator: Network | None
     card: ModelCard
     inpainter: Network | None = None
+    dequantizer_lossy: Network | None = None
+
+    def dequantizer_of(self, frames: Sequence[Frame]) -> Network | None:
+        """The dequantiser for a GIF that has these frames, a few or all."""
+        if self.dequantizer_lossy is not None and looks_lossy(frames):
+            return self.dequantizer_lossy
+        return self.dequantizer
 
 
 def list_models() -> list[ModelCard]:
@@ -175,6 +186,7 @@ def _check_part(path: pathlib.Path, part: str, network: Network | None) -> None:
         "dequantizer": ("ccdnet1", "ccdnet"),
         "interpolator": ("superslomo",),
         "inpainter": ("combcn",),
+        "dequantizer_lossy": ("ccdnet1", "ccdnet"),
     }[part]
     if network is not None and network.kind not in kinds:
         raise InputError(

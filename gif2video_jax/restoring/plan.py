@@ -13,7 +13,7 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.gifs.reader import Frame, GifInfo, GifReader, open_gif, scan_gif
 from gif2video_jax.gifs.scenes import DEFAULT_THRESHOLD, CutDetector
 from gif2video_jax.gifs.timeline import Timeline, native_rate, normalize_delays
-from gif2video_jax.pretrained import Model, load_model
+from gif2video_jax.pretrained import Model, Network, load_model
 from gif2video_jax.restoring import standard_input
 from gif2video_jax.restoring.averaging import Averager
 from gif2video_jax.restoring.compilation import use_persistent_cache
@@ -83,7 +83,7 @@ def plan_restoration(
             stream = FrameStream(
                 reader,
                 timeline,
-                dequantizer=_dequantizer(model, options) if dequantized else None,
+                dequantizer=_dequantizer(model, path, options) if dequantized else None,
                 interpolator=interpolator if moves else None,
                 cut_detector=CutDetector(
                     DEFAULT_THRESHOLD
@@ -166,13 +166,18 @@ def _load(options: RestoreOptions, dequantized: bool, timeline: Timeline) -> Mod
     return load_model(options.weights if options.weights is not None else options.model)
 
 
-def _dequantizer(model: Model | None, options: RestoreOptions) -> Dequantizer:
+def _dequantizer(model: Model | None, path: str, options: RestoreOptions) -> Dequantizer:
     assert model is not None
     if model.dequantizer is None:
         raise InputError(
             f"{model.name}: has no dequantizer; choose another model or pass --dequantize off"
         )
-    return Dequantizer(model.dequantizer, strength=options.strength, tile=options.tile)
+    network: Network | None = model.dequantizer
+    if model.dequantizer_lossy is not None:
+        with open_gif(path, max_pixels=options.max_pixels) as reader:
+            network = model.dequantizer_of(_spread(reader))
+    assert network is not None
+    return Dequantizer(network, strength=options.strength, tile=options.tile)
 
 
 def _interpolator(model: Model | None, *, needed: bool) -> Interpolator | None:

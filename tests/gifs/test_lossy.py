@@ -13,7 +13,7 @@ from PIL import Image
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.gifs import maker
-from gif2video_jax.gifs.lossy import compress_lossily
+from gif2video_jax.gifs.lossy import compress_lossily, looks_lossy
 from gif2video_jax.gifs.palette import Palette
 from gif2video_jax.gifs.reader import read_gif
 from gif2video_jax.gifs.writer import GifWriter
@@ -104,3 +104,16 @@ def test_make_gif_takes_it_and_rejects_less_than_nothing(tmp_path):
         maker.make_gif([picture], tmp_path / "no.gif", rate=10, lossy=-1)
     with pytest.raises(ValueError, match="lossy"):
         compress_lossily(np.zeros((2, 2), np.uint8), Palette.from_colors(picture[0, :2]), -1)
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket"])
+def test_what_gifsicle_compressed_lossily_is_told_from_what_it_did_not(name, tmp_path):
+    gifsicle = oracles.require_program("gifsicle")
+    picture = small_picture(name)
+    maker.make_gif([picture] * 2, tmp_path / "exact.gif", rate=10, num_colors=256)
+    assert not looks_lossy(read_gif(tmp_path / "exact.gif").frames)
+    for lossy, found in ((0, False), (100, True)):
+        option = [f"--lossy={lossy}"] if lossy else []
+        command = [gifsicle, "-O3", *option, "exact.gif", "-o", "smaller.gif"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        assert looks_lossy(read_gif(tmp_path / "smaller.gif").frames) == found

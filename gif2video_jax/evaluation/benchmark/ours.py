@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.evaluation.benchmark.gif_kinds import DELAY_MS
+from gif2video_jax.gifs.lossy import looks_lossy
 from gif2video_jax.gifs.reader import Frame
 from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.gifs.timeline import Timeline
@@ -63,6 +64,8 @@ class Restorer:
         if self.model.dequantizer is None:
             raise InputError(f"{self.model.name}: has no dequantizer, so nothing to measure")
         self.dequantizer = Dequantizer(self.model.dequantizer)
+        lossy = self.model.dequantizer_lossy
+        self._for_lossy = None if lossy is None else Dequantizer(lossy)
         interpolator = self.model.interpolator
         self.interpolator = None if interpolator is None else Interpolator(interpolator)
         self._joint = interpolator is not None and interpolator.about.get("mode") == "joint"
@@ -89,13 +92,16 @@ class Restorer:
         if multiplier > 1 and self.interpolator is None:
             raise InputError(f"{self.model.name}: has no interpolator, so no clips to measure")
         stride = max(1, len(frames) // _FRAMES_TO_JUDGE)
-        wanted, reason = should_dequantize(frames[::stride][:_FRAMES_TO_JUDGE])
+        judged = frames[::stride][:_FRAMES_TO_JUDGE]
+        wanted, reason = should_dequantize(judged)
+        lossy = self._for_lossy is not None and looks_lossy(judged)
         timeline = Timeline([DELAY_MS] * len(frames), multiplier=multiplier)
-        key = (*frames[0].rgb.shape, multiplier, wanted, average)
+        dequantizer = (self._for_lossy if lossy else self.dequantizer) if wanted else None
+        key = (*frames[0].rgb.shape, multiplier, wanted, lossy, average)
         if key not in self._compiled:
-            list(self._stream(frames[:2], timeline, wanted, multiplier, average))
+            list(self._stream(frames[:2], timeline, dequantizer, multiplier, average))
             self._compiled.add(key)
-        stream = self._stream(frames, timeline, wanted, multiplier, average)
+        stream = self._stream(frames, timeline, dequantizer, multiplier, average)
         begin = time.perf_counter()
         made = list(stream)
         seconds = time.perf_counter() - begin
@@ -103,16 +109,21 @@ class Restorer:
         return Restored(made, seconds, wanted, "" if wanted else reason, stream.num_cuts)
 
     def _stream(
-        self, frames, timeline: Timeline, wanted: bool, multiplier: int, average: bool
+        self,
+        frames,
+        timeline: Timeline,
+        dequantizer: Dequantizer | None,
+        multiplier: int,
+        average: bool,
     ) -> FrameStream:
         return FrameStream(
             frames,
             timeline,
-            dequantizer=self.dequantizer if wanted else None,
+            dequantizer=dequantizer,
             interpolator=self.interpolator if multiplier > 1 else None,
             cut_detector=CutDetector(),
             background=(255, 255, 255),
             alpha=False,
             joint=self._joint,
-            averager=self._averager if wanted and average else None,
+            averager=self._averager if dequantizer is not None and average else None,
         )
