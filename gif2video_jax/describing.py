@@ -9,6 +9,7 @@ import numpy as np
 
 from gif2video_jax.gifs.blocks import Source
 from gif2video_jax.gifs.dithering import guess_dithering
+from gif2video_jax.gifs.lossy import looks_lossy
 from gif2video_jax.gifs.reader import MAX_PIXELS, Frame, GifReader, open_gif
 from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.gifs.timeline import default_rate, native_rate, normalize_delays
@@ -43,6 +44,7 @@ class Description:
       cuts: frames that begin another scene, by number.
       dithering: "none", "error diffusion" or "ordered": a guess.
       dithering_confidence: in the guess, 0 to 1.
+      lossy: whether it looks compressed lossily, see `gifs.lossy`.
       dequantize: whether `--dequantize auto` restores colours.
       reason: why, or why not.
       comments: the file's.
@@ -69,6 +71,7 @@ class Description:
     cuts: list[int]
     dithering: str
     dithering_confidence: float
+    lossy: bool
     dequantize: bool
     reason: str
     comments: list[str]
@@ -95,6 +98,8 @@ class Description:
             "dequantize": f"{'yes' if self.dequantize else 'no'}: {self.reason}",
         }
         facts = list(rows.items())
+        if self.lossy:
+            facts.append(("compression", "looks lossy, as gifsicle --lossy makes it"))
         facts += [("comment", comment) for comment in self.comments]
         facts += [("problem", problem) for problem in self.problems]
         lines = [self.name] + [f"  {name:13}{_one_line(value)}" for name, value in facts]
@@ -191,6 +196,7 @@ class _Seen:
             cuts=self.cuts,
             dithering=dithering,
             dithering_confidence=round(confidence, 3),
+            lossy=looks_lossy(self.judged),
             dequantize=dequantize,
             reason=reason,
             comments=list(reader.comments),

@@ -283,6 +283,9 @@ def test_a_lossy_gif_is_smaller_and_worse(tmp_path, capsys):
         assert cli.main([*arguments, "--colors", "64", "--lossy", lossy]) == 0
         sizes.append(output.stat().st_size)
         levels.append(read_gif(output).frames[0].rgb.astype(int))
+        capsys.readouterr()
+        assert cli.main(["info", str(output)]) == 0
+        assert ("looks lossy" in capsys.readouterr().out) == (lossy != "0")
     assert sizes[1] < 0.8 * sizes[0]
     assert 1 < np.abs(levels[1] - levels[0]).mean() < 20
 

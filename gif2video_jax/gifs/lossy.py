@@ -21,8 +21,8 @@ _MAX_CODES = 4096
 _SQUARED_PER_UNIT = 10  # squared RGB distance that a unit of `lossy` allows
 _CARRIED = 0.75  # share of a pixel's error that the next one sees
 # Bytes that rows take, of those that columns do. Of 198 GIFs of stills made in six ways 2 are below
-# without loss, 111, 145, 158 and 168 at `lossy` 20, 40, 80 and 200: those of 16 colours change little,
-# and pictures that are mostly flat.
+# without loss, and 111, 145, 158 and 168 at `lossy` 20, 40, 80 and 200; those of 16 colours, and
+# pictures that are mostly flat, change too little.
 _MOST_BY_ROWS = 0.82
 
 Color = tuple[int, int, int]
