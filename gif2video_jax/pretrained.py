@@ -15,12 +15,10 @@ import importlib.resources
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from gif2video_jax.errors import InputError
-from gif2video_jax.gifs.lossy import looks_lossy
-from gif2video_jax.gifs.reader import Frame
 from gif2video_jax.network_files import Network, load_network, save_network
 
 __all__ = [
@@ -80,11 +78,9 @@ class Model:
     inpainter: Network | None = None
     dequantizer_lossy: Network | None = None
 
-    def dequantizer_of(self, frames: Sequence[Frame]) -> Network | None:
-        """The dequantiser for a GIF that has these frames, a few or all."""
-        if self.dequantizer_lossy is not None and looks_lossy(frames):
-            return self.dequantizer_lossy
-        return self.dequantizer
+    def dequantizer_for(self, *, lossy: bool) -> Network | None:
+        """The dequantiser of GIFs that look compressed lossily, or of others."""
+        return self.dequantizer_lossy or self.dequantizer if lossy else self.dequantizer
 
 
 def list_models() -> list[ModelCard]:

@@ -10,10 +10,11 @@ import os
 from collections.abc import Iterator
 
 from gif2video_jax.errors import InputError
+from gif2video_jax.gifs.lossy import looks_lossy
 from gif2video_jax.gifs.reader import Frame, GifInfo, GifReader, open_gif, scan_gif
 from gif2video_jax.gifs.scenes import DEFAULT_THRESHOLD, CutDetector
 from gif2video_jax.gifs.timeline import Timeline, native_rate, normalize_delays
-from gif2video_jax.pretrained import Model, Network, load_model
+from gif2video_jax.pretrained import Model, load_model
 from gif2video_jax.restoring import standard_input
 from gif2video_jax.restoring.averaging import Averager
 from gif2video_jax.restoring.compilation import use_persistent_cache
@@ -71,7 +72,7 @@ def plan_restoration(
         info = _named(scan_gif(path, max_pixels=options.max_pixels), source)
         timeline = _timeline(info, options)
         alpha = may_have_alpha and _has_alpha(path, info, options)
-        dequantized, reason = _decide(path, options)
+        dequantized, reason, lossy = _decide(path, options)
         model = _load(options, dequantized, timeline)
         moves = _moves(options, timeline)
         averages = dequantized and options.average and len(info.frames) > 1
@@ -83,7 +84,7 @@ def plan_restoration(
             stream = FrameStream(
                 reader,
                 timeline,
-                dequantizer=_dequantizer(model, path, options) if dequantized else None,
+                dequantizer=_dequantizer(model, lossy, options) if dequantized else None,
                 interpolator=interpolator if moves else None,
                 cut_detector=CutDetector(
                     DEFAULT_THRESHOLD
@@ -131,12 +132,14 @@ def _has_alpha(path: str, info: GifInfo, options: RestoreOptions) -> bool:
         return any(frame.alpha is not None for frame in reader)
 
 
-def _decide(path: str, options: RestoreOptions) -> tuple[bool, str]:
-    """Whether to dequantise, and why."""
-    if options.dequantize != "auto":
-        return options.dequantize == "on", "asked for"
+def _decide(path: str, options: RestoreOptions) -> tuple[bool, str, bool]:
+    """Whether to dequantise, why, and whether the GIF looks compressed lossily."""
+    if options.dequantize == "off":
+        return False, "asked for", False
     with open_gif(path, max_pixels=options.max_pixels) as reader:
-        return should_dequantize(_spread(reader))
+        frames = _spread(reader)
+    found = (True, "asked for") if options.dequantize == "on" else should_dequantize(frames)
+    return *found, looks_lossy(frames)
 
 
 def _spread(frames: Iterator[Frame]) -> list[Frame]:
@@ -166,17 +169,13 @@ def _load(options: RestoreOptions, dequantized: bool, timeline: Timeline) -> Mod
     return load_model(options.weights if options.weights is not None else options.model)
 
 
-def _dequantizer(model: Model | None, path: str, options: RestoreOptions) -> Dequantizer:
+def _dequantizer(model: Model | None, lossy: bool, options: RestoreOptions) -> Dequantizer:
     assert model is not None
-    if model.dequantizer is None:
+    network = model.dequantizer_for(lossy=lossy)
+    if network is None:
         raise InputError(
             f"{model.name}: has no dequantizer; choose another model or pass --dequantize off"
         )
-    network: Network | None = model.dequantizer
-    if model.dequantizer_lossy is not None:
-        with open_gif(path, max_pixels=options.max_pixels) as reader:
-            network = model.dequantizer_of(_spread(reader))
-    assert network is not None
     return Dequantizer(network, strength=options.strength, tile=options.tile)
 
 

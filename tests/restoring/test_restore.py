@@ -4,9 +4,11 @@ The oracles are the GIF's own frames, Pillow and PyAV reading the output, and ar
 """
 
 import io
+import shutil
 import types
 
 import av
+import jax
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -15,6 +17,7 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.gifs.maker import quantize, write_gif
 from gif2video_jax.gifs.palette import Palette
 from gif2video_jax.gifs.reader import read_gif
+from gif2video_jax.pretrained import load_model, save_network
 from gif2video_jax.restoring import plan as module
 from gif2video_jax.restoring.options import RestoreOptions
 from gif2video_jax.restoring.restore import restore, restore_file
@@ -303,3 +306,20 @@ def test_no_model_is_loaded_where_none_is_needed(tmp_path, monkeypatch):
     path = tmp_path / "drawing.gif"
     path.write_bytes(gif_builder.build([gif_builder.Image(drawing * 3)]))
     np.testing.assert_array_equal(restore(path).frames[0], read_gif(path).frames[0].rgb)
+
+
+def test_a_gif_that_looks_lossy_goes_through_its_own_dequantizer(tmp_path, tiny_model):
+    """The tiny dequantiser keeps colours; here the one of lossy GIFs makes them lighter."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    network = load_model(tiny_model).dequantizer
+    lighter = jax.tree.map(lambda leaf: np.full_like(leaf, leaf.ndim == 1), network.variables)
+    path = folder / "dequantizer_lossy.safetensors"
+    save_network(path, "ccdnet1", network.fields, lighter, about={"data": "none"})
+    rows = np.random.default_rng(0).integers(0, 200, (48, 4, 3)).astype(np.uint8)
+    pictures = {"lossy": rows.repeat(16, axis=1), "exact": moving(1, (48, 64))[0]}
+    for name, picture in pictures.items():
+        source = gif_file(tmp_path, [picture], name=f"{name}.gif")
+        video = restore(source, weights=folder, dequantize="on", interpolate=False)
+        same = np.array_equal(video.frames[0], read_gif(source).frames[0].rgb)
+        assert same == (name == "exact")
