@@ -74,9 +74,9 @@ def test_inpainting_in_two_stages_is_the_same_on_one_device_and_eight(tmp_path):
     config = shipped("combcn_faces.py")
     config.update({"num_steps": 3, "volume_steps": 2, "num_workers": 0, "validation_batches": 1})
     config.model.update({"base_channels": 4, "volume_channels": 2})
-    # Adam's first steps are as long as the rate whatever the gradient, and turn with the rounding of
-    # one that is nearly nothing: three steps stay below what is looked for, and the gradient's norm
-    # says whether it is the same.
+    # Adam's first steps are as long as the rate whatever the gradient, and turn with the rounding
+    # of one that is nearly nothing: three steps stay below what is looked for, and the gradient's
+    # norm says whether it is the same.
     config.optimizer.learning_rate = 1e-6
     config.data.update(
         {
