@@ -1,4 +1,4 @@
-"""What restoring gains on GIFs that gifsicle compressed lossily, as most sites serve them.
+"""What restoring gains on GIFs that gifsicle compressed lossily, as many sites serve them.
 
     python benchmarks/lossy.py --images FOLDER [--lossy 0 30 80 200]
         [--kinds 256-palettegen-none ...] [--width 320] [--model default]

@@ -1,7 +1,7 @@
 """Makes a GIF smaller by letting pixels take colours that the compressor has seen in this order.
 
 LZW stores a string of pixels that came before as one code (GIF89a, appendix F). A lossy compressor
-takes a longer string whose colours are near enough: what `gifsicle --lossy` does, and with it most
+takes a longer string whose colours are near enough: what `gifsicle --lossy` does, and with it many
 sites that serve GIFs. The error of one pixel is carried on to the next, as dithering does; what is
 left looks like streaks along rows. Training makes such GIFs, so that they can be restored, and
 `looks_lossy` tells them: read along columns, a picture compresses as well as along rows, unless its
