@@ -24,6 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
                 "warmup_steps": 30,
                 "b1": 0.9,
                 "b2": 0.99,
+                "epsilon": 1e-8,
                 "weight_decay": 0.0,
                 "clip_norm": 1.0,
             },

@@ -44,6 +44,7 @@ def get_config() -> ml_collections.ConfigDict:
                 "warmup_steps": 100,
                 "b1": 0.9,
                 "b2": 0.99,
+                "epsilon": 1e-8,
                 "weight_decay": 0.0,
                 "clip_norm": 10.0,
             },

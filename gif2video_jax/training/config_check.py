@@ -45,6 +45,7 @@ OPTIMIZER_FIELDS = {
     "warmup_steps": True,
     "b1": True,
     "b2": True,
+    "epsilon": True,
     "weight_decay": True,
     "clip_norm": True,
 }

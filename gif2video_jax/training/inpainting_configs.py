@@ -53,6 +53,7 @@ def paper(**changes: Any) -> ml_collections.ConfigDict:
                 "warmup_steps": 0,
                 "b1": 0.9,
                 "b2": 0.999,
+                "epsilon": 1e-8,
                 "weight_decay": 0.01,
                 "clip_norm": 0.0,
             },
@@ -117,6 +118,7 @@ def default(**changes: Any) -> ml_collections.ConfigDict:
             "schedule": "constant",
             "warmup_steps": 50,
             "b2": 0.99,
+            "epsilon": 1e-8,
             "weight_decay": 0.0,
             "clip_norm": 1.0,
         }

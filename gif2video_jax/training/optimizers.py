@@ -44,14 +44,15 @@ def make_optimizer(
     """Adam as the authors used it: gradient clipping, then coupled L2, then Adam.
 
     PyTorch's Adam adds `weight_decay * parameter` to the gradient before the moments (coupled L2,
-    not AdamW's decay). Fields beside the schedule's: `b1`, `b2`, `weight_decay` (0: none),
-    `clip_norm` (0: none).
+    not AdamW's decay). Fields beside the schedule's: `b1`, `b2`, `epsilon` (1e-8 in PyTorch; added
+    to the root of the second moment, so that gradients far below it move little), `weight_decay`
+    (0: none), `clip_norm` (0: none).
     """
     steps = []
     if config.clip_norm:
         steps.append(optax.clip_by_global_norm(config.clip_norm))
     if config.weight_decay:
         steps.append(optax.add_decayed_weights(config.weight_decay))
-    steps.append(optax.scale_by_adam(b1=config.b1, b2=config.b2))
+    steps.append(optax.scale_by_adam(b1=config.b1, b2=config.b2, eps=config.epsilon))
     steps.append(optax.scale_by_learning_rate(make_schedule(config, num_steps)))
     return optax.chain(*steps)

@@ -123,6 +123,7 @@ def interpolation(data: str, *, mode: str) -> ml_collections.ConfigDict:
                 "warmup_steps": 0,
                 "b1": 0.9,
                 "b2": 0.999,
+                "epsilon": 1e-8,
                 "weight_decay": 1e-4,
                 "clip_norm": 1.0,
             },
@@ -180,6 +181,7 @@ def _colour_optimizer(gan: bool, epoch: int) -> dict[str, Any]:
         "warmup_steps": 0,
         "b1": 0.5,
         "b2": 0.999,
+        "epsilon": 1e-8,
         "weight_decay": 1e-4,
         "clip_norm": 0.0,
     }

@@ -27,6 +27,7 @@ def small_config(corpus: str, **fields: Any) -> dict[str, Any]:
             "warmup_steps": 0,
             "b1": 0.5,
             "b2": 0.999,
+            "epsilon": 1e-8,
             "weight_decay": 1e-4,
             "clip_norm": 0.0,
         },

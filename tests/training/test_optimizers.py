@@ -20,6 +20,7 @@ def settings(**fields) -> ml_collections.ConfigDict:
         "warmup_steps": 0,
         "b1": 0.9,
         "b2": 0.99,
+        "epsilon": 1e-8,
         "weight_decay": 0.0,
         "clip_norm": 0.0,
     }
@@ -40,7 +41,7 @@ def run(config, start: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return np.asarray(params["w"])
 
 
-def numpy_adam(start, steps, *, rate, b1, b2, weight_decay, clip_norm, eps=1e-8) -> np.ndarray:
+def numpy_adam(start, steps, *, rate, b1, b2, weight_decay, clip_norm, epsilon=1e-8) -> np.ndarray:
     """PyTorch's documentation of Adam, after clip_grad_norm_, line by line in float64."""
     value = start.astype(float)
     mean, square = np.zeros_like(value), np.zeros_like(value)
@@ -52,16 +53,18 @@ def numpy_adam(start, steps, *, rate, b1, b2, weight_decay, clip_norm, eps=1e-8)
         mean = b1 * mean + (1 - b1) * gradient
         square = b2 * square + (1 - b2) * gradient**2
         value = value - rate * (mean / (1 - b1**number)) / (
-            np.sqrt(square / (1 - b2**number)) + eps
+            np.sqrt(square / (1 - b2**number)) + epsilon
         )
     return value
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 @pytest.mark.parametrize("clip_norm", [0.0, 1.5])
-def test_adam_is_pytorchs_with_coupled_decay(weight_decay, clip_norm):
+@pytest.mark.parametrize("epsilon", [1e-8, 0.5])
+def test_adam_is_pytorchs_with_coupled_decay(weight_decay, clip_norm, epsilon):
     start, steps = gradients(1, 4, 3)[0], gradients(12, 4, 3)
     fields = {"b1": 0.8, "b2": 0.95, "weight_decay": weight_decay, "clip_norm": clip_norm}
+    fields["epsilon"] = epsilon
     wanted = numpy_adam(start, steps, rate=1e-2, **fields)
     np.testing.assert_allclose(run(settings(**fields), start, steps), wanted, atol=1e-5)
 

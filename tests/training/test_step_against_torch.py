@@ -57,6 +57,7 @@ def first_step(config, network, batch, folder) -> tuple[Step, Step, dict[str, fl
         network.train().parameters(),
         lr=optimizer.learning_rate,
         betas=(optimizer.b1, optimizer.b2),
+        eps=optimizer.epsilon,
         weight_decay=optimizer.weight_decay,
     )
     loss = torch_losses.colour_loss(network, *torch_losses.to_torch(batch, "cpu"))

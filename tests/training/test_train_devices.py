@@ -75,9 +75,9 @@ def test_inpainting_in_two_stages_is_the_same_on_one_device_and_eight(tmp_path):
     config.update({"num_steps": 3, "volume_steps": 2, "num_workers": 0, "validation_batches": 1})
     config.model.update({"base_channels": 4, "volume_channels": 2})
     # Adam's first steps are as long as the rate whatever the gradient, and turn with the rounding
-    # of one that is nearly nothing: three steps stay below what is looked for, and the gradient's
-    # norm says whether it is the same.
-    config.optimizer.learning_rate = 1e-6
+    # of one that is nearly nothing, such as a single weight may have: so those move little here.
+    # And gradients of L1 losses jump where a difference changes its sign.
+    config.optimizer.update({"learning_rate": 2e-5, "epsilon": 1e-3})
     config.data.update(
         {
             "source": f"packed:{corpus}",
@@ -91,4 +91,4 @@ def test_inpainting_in_two_stages_is_the_same_on_one_device_and_eight(tmp_path):
     path = write_config(tmp_path / "config.py", json.loads(config.to_json()))
     found = differences(path, "--layouts=1x1,1x8")
     assert found["1x8", "model_state"] < 1e-5 and found["1x8", "outputs"] < 1e-5
-    assert found["1x8", "gradient_norm"] < 2e-4
+    assert found["1x8", "params"] < 1e-5 and found["1x8", "gradient_norm"] < 2e-4
