@@ -8,7 +8,7 @@ ffmpeg's `paletteuse`, through PyAV.
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32, Int16, Int32, UInt8
 from PIL import Image
 
 from gif2video_jax.gifs.palette import Palette
@@ -72,7 +72,7 @@ def bayer(
     nearest colour is measured in RGB, as ffmpeg did before version 6 (since then in Oklab).
     """
     height, width, _ = image.shape
-    offsets = np.tile(_bayer_matrix(scale), (height // 8 + 1, width // 8 + 1))
+    offsets = np.tile(bayer_matrix(scale), (height // 8 + 1, width // 8 + 1))
     shifted = image.astype(np.int16) + offsets[:height, :width, None]
     return nearest_indices(np.clip(shifted, 0, 255).astype(np.uint8), palette)
 
@@ -145,8 +145,12 @@ def paletteuse(
     return back[rows[:height, :width]]
 
 
-def _bayer_matrix(scale: int) -> np.ndarray:
-    """Int16 (8, 8) offsets of ffmpeg's ordered dither (libavfilter/vf_paletteuse.c)."""
+def bayer_matrix(scale: int) -> Int16[np.ndarray, "8 8"]:
+    """What ffmpeg's ordered dither adds to a pixel, by its place (libavfilter/vf_paletteuse.c).
+
+    Args:
+      scale: 0 (strongest) to 5.
+    """
     position = np.arange(64)
     mixed = position ^ position >> 3
     value = (

@@ -1,7 +1,8 @@
 """Frames of a GIF, one after the other, through a dequantising network.
 
 Work is reused: a frame equal to the one before costs nothing, and where only a part of the frame
-changed, only that part is computed again, and what lies within the network's reach of it.
+changed, only that part is computed again, and what lies within the network's reach of it. Colours
+of a network that reads the palette's geometry are moved to where the GIF allows them (`cells.py`).
 """
 
 import functools
@@ -18,6 +19,7 @@ from gif2video_jax.models.unet import UNet
 from gif2video_jax.ops.compiling import convolution_options
 from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.pretrained import Network
+from gif2video_jax.restoring.cells import NEIGHBORS, CellMover
 from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.tiling import BUCKET, Box, apply_in_tiles, round_up
 
@@ -25,13 +27,21 @@ from gif2video_jax.restoring.tiling import BUCKET, Box, apply_in_tiles, round_up
 class Dequantizer:
     """Removes the palette's damage from a GIF's frames in order."""
 
-    def __init__(self, network: Network, *, strength: float = 1.0, tile: int | None = None):
+    def __init__(
+        self,
+        network: Network,
+        *,
+        strength: float = 1.0,
+        tile: int | None = None,
+        cells: bool = True,
+    ):
         """Binds a network.
 
         Args:
           network: a CCDNet-1 or CCDNet-k with its weights.
           strength: how much of the change is applied, 0 to 1.
           tile: side of the tiles, pixels; None for whole frames as far as memory allows.
+          cells: False leaves colours where the network puts them.
         """
         self._module: Any = network.module
         self._variables = jax.device_put(network.variables)
@@ -46,10 +56,17 @@ class Dequantizer:
         self._geometry = functools.lru_cache(maxsize=64)(_geometry_table)
         self._requantizes = isinstance(self._module, CCDNet) and self._module.requantize
         self._apply = StoredFunction(
-            self._forward, f"dequantize {self._module!r} {strength!r}", convolution_options()
+            self._forward, f"dequantize {self._module!r}", convolution_options()
         )
+        self._mover = CellMover() if cells and self._geometry_channels > 0 else None
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets the frames so far: the next one is the first of a GIF."""
         self._last_gif: UInt8[np.ndarray, "h w 3"] | None = None
         self._last: UInt8[np.ndarray, "h w 3"] | None = None
+        if self._mover is not None:
+            self._mover.restart()
 
     def __call__(
         self, frame: Frame, rgb: UInt8[np.ndarray, "h w 3"] | None = None
@@ -84,26 +101,35 @@ class Dequantizer:
         window = _window(target, self._reach, step, height, width)
         arrays = [gif[window.slices]]
         if self._geometry_channels > 0:
-            arrays.append(self._geometry_of(frame)[window.slices])
+            geometry = self.geometry_of(frame, window)
+            arrays.append(geometry[..., : self._geometry_channels])
         elif self._requantizes:
             self._palette, self._num_colors = _joint_palette(gif)
         value = apply_in_tiles(
             self._run, arrays, multiple=self._multiple, overlap=self._reach, tile=self._tile
         )
+        inside = target.within(window).slices
+        value = value[inside]
+        if self._mover is not None:
+            value = self._moved(value, frame, geometry[inside], target)
+        if self._strength != 1:
+            change = value.astype(np.float32) - gif[target.slices]
+            value = np.round(gif[target.slices] + self._strength * change).astype(np.uint8)
         if target == Box(0, 0, height, width):
             result = value
         else:
             assert self._last is not None
             result = self._last.copy()
-            inside = Box(
-                target.top - window.top,
-                target.left - window.left,
-                target.bottom - window.top,
-                target.right - window.left,
-            )
-            result[target.slices] = value[inside.slices]
+            result[target.slices] = value
         result.setflags(write=False)
         self._last_gif, self._last = gif, result
+
+    def _moved(self, clean: np.ndarray, frame: Frame, geometry: np.ndarray, target: Box):
+        """Colours of a part of the frame, where the GIF allows them."""
+        assert self._mover is not None
+        known = None if frame.alpha is None else frame.alpha[target.slices]
+        gif = frame.rgb[target.slices]
+        return self._mover(clean, gif, geometry, top=target.top, left=target.left, known=known)
 
     def _run(self, *arrays: np.ndarray) -> np.ndarray:
         extra = (self._palette, self._num_colors) if self._requantizes else ()
@@ -113,24 +139,29 @@ class Dequantizer:
         image = to_float(gif)
         clean = self._module.apply(variables, image, *extra)
         clean = clean[-1] if isinstance(clean, list) else clean
-        return to_uint8(image + self._strength * (clean - image))
+        return to_uint8(clean)
 
-    def _geometry_of(self, frame: Frame) -> Float[np.ndarray, "h w g"]:
+    def geometry_of(self, frame: Frame, box: Box | None = None) -> Float[np.ndarray, "h w g"]:
         """Each pixel's palette geometry, from the palette of the image that drew it.
 
         Only colours that the frame really uses count, as in training.
+
+        Args:
+          frame: the GIF frame.
+          box: the part that is asked for; None for all of it.
+
+        Returns:
+          Offsets to the nearest other colours, see `gifs.palette.palette_geometry`: as many as the
+          network reads, or as the mover of colours does, whichever is more.
         """
         codes = frame.palette_ids.astype(np.int32) * MAX_COLORS + frame.indices
         used = np.bincount(codes.ravel(), minlength=MAX_COLORS * len(frame.palettes)) > 0
+        neighbors = max(self._geometry_channels // 3, NEIGHBORS)
         tables = [
-            self._geometry(
-                palette,
-                used[MAX_COLORS * i : MAX_COLORS * (i + 1)].tobytes(),
-                self._geometry_channels // 3,
-            )
-            for i, palette in enumerate(frame.palettes)
+            self._geometry(palette, uses.tobytes(), neighbors)
+            for palette, uses in zip(frame.palettes, used.reshape(-1, MAX_COLORS), strict=True)
         ]
-        return np.concatenate(tables)[codes]
+        return np.concatenate(tables)[codes if box is None else codes[box.slices]]
 
 
 def _geometry_table(palette: Palette, used: bytes, neighbors: int) -> Float[np.ndarray, "256 g"]:

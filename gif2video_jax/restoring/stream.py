@@ -85,6 +85,8 @@ class FrameStream:
     def restart(self, frames: Iterable[Frame]) -> None:
         """Takes the same GIF's frames anew, for another pass with everything compiled."""
         self._frames = frames
+        if self._dequantizer is not None:
+            self._dequantizer.restart()
         self.num_cuts = 0
 
     def __iter__(self) -> Iterator[Picture]:

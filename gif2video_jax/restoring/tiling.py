@@ -42,6 +42,15 @@ class Box:
         """Columns."""
         return self.right - self.left
 
+    def within(self, other: "Box") -> "Box":
+        """The same part, in the coordinates of a box that holds it."""
+        return Box(
+            self.top - other.top,
+            self.left - other.left,
+            self.bottom - other.top,
+            self.right - other.left,
+        )
+
     def grown(self, margin: int, height: int, width: int) -> "Box":
         """Larger by `margin` on each side, within an image of the given size."""
         return Box(
@@ -167,13 +176,6 @@ def apply_in_tiles(
         value = function(*(array[part.window.slices] for array in arrays))
         if result is None:
             result = np.empty((padded_height, padded_width, *value.shape[2:]), value.dtype)
-        core = part.core
-        inside = Box(
-            core.top - part.window.top,
-            core.left - part.window.left,
-            core.bottom - part.window.top,
-            core.right - part.window.left,
-        )
-        result[core.slices] = value[inside.slices]
+        result[part.core.slices] = value[part.core.within(part.window).slices]
     assert result is not None
     return result[:height, :width]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.gifs import maker
-from gif2video_jax.gifs.dithers import _bayer_matrix, paletteuse
+from gif2video_jax.gifs.dithers import bayer_matrix, paletteuse
 from gif2video_jax.gifs.palette import Palette
 from tests import oracles
 
@@ -282,7 +282,7 @@ def test_bayer_is_that_of_the_program_ffmpeg(scale, tmp_path):
     shown = palette.colors[maker.apply_palette(image, palette, f"bayer{scale}")].astype(int)
     differs = (shown != expected).any(-1)
     # ffmpeg's search tree breaks ties its own way; only there may they differ.
-    offsets = np.tile(_bayer_matrix(scale), (8, 8))[:64, :51, None]
+    offsets = np.tile(bayer_matrix(scale), (8, 8))[:64, :51, None]
     wanted = np.clip(image.astype(int) + offsets, 0, 255)
     ties = ((shown - wanted) ** 2).sum(-1) == ((expected - wanted) ** 2).sum(-1)
     assert ties[differs].all() and differs.mean() < 0.01

@@ -81,6 +81,7 @@ def measure_model(
 
 
 def _gains(restorer: Restorer, frame: Frame, still: Still) -> tuple[float, float]:
+    restorer.dequantizer.restart()
     once = restorer.dequantizer(frame)
     twice = restorer.dequantizer(frame, once)
     before = finite_psnr(frame.rgb, still.truth)

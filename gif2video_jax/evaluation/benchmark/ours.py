@@ -116,6 +116,8 @@ class Restorer:
         multiplier: int,
         average: bool,
     ) -> FrameStream:
+        if dequantizer is not None:
+            dequantizer.restart()
         return FrameStream(
             frames,
             timeline,

@@ -1,0 +1,135 @@
+"""Restored colours moved to where the GIF allows them, once it is clear how it was dithered.
+
+Without dithering, and with a known ordered one, each pixel's truth lies in a cell of the palette
+(`ops.palette_cells`). A network keeps to the cells only roughly. How a GIF was dithered shows in
+how far its restored colours would have to move: the right kind moves few pixels, a wrong one many.
+Error diffusion and lossy compression leave no cells: under every kind many pixels would move.
+`benchmarks/cells.py` prints what is chosen, and what it gains.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from gif2video_jax.gifs.dithers import bayer_matrix
+from gif2video_jax.ops.image import to_float, to_uint8
+from gif2video_jax.ops.palette_cells import move_into_cells
+from gif2video_jax.restoring.compilation import StoredFunction
+
+KINDS = ("none", *(f"bayer{scale}" for scale in range(6)))
+"""Dithers that leave cells; see `gifs.dithers`."""
+
+NEIGHBORS = 8
+"""Colours around a pixel's own whose borders are looked at; of four more gained hardly anything."""
+
+_LEVEL = 1 / 127.5
+_TOLERANCE = 1.5 * _LEVEL  # rounding moves by less
+_MOST_MOVED = 0.1  # of the pixels that the network changed
+_MIN_CHANGED = 500  # pixels that tell enough
+_SAMPLE = 8192  # pixels of a frame that are judged
+_CHUNK = 16384  # pixels moved at a time: one compilation for frames of any size
+_SIDE = 8  # of an ordered dither's matrix
+
+_Colors = UInt8[np.ndarray, "h w 3"]
+_Geometry = Float32[np.ndarray, "h w g"]
+
+
+class CellMover:
+    """Moves the restored colours of one GIF's frames, given in order."""
+
+    def __init__(self):
+        """Compiles nothing yet."""
+        self._judge = StoredFunction(_evidence, "cells: evidence")
+        self._move = StoredFunction(_moved, "cells: move")
+        matrices = [np.zeros((_SIDE, _SIDE)), *(bayer_matrix(scale) for scale in range(6))]
+        self._shifts = np.stack(matrices).astype(np.float32) * np.float32(_LEVEL)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets what it knows: the next frame is the first of a GIF."""
+        self._num_changed = 0.0
+        self._num_moved = np.zeros(len(KINDS))
+        self._squares = np.zeros(len(KINDS))
+
+    @property
+    def kind(self) -> str | None:
+        """How the frames so far look dithered, one of `KINDS`; None if by none of these."""
+        number = self._number()
+        return None if number is None else KINDS[number]
+
+    def __call__(
+        self,
+        clean: _Colors,
+        gif: _Colors,
+        geometry: _Geometry,
+        *,
+        top: int = 0,
+        left: int = 0,
+        known: Bool[np.ndarray, "h w"] | None = None,
+    ) -> _Colors:
+        """Looks at a part of the next frame, and moves its colours if it is clear where to.
+
+        Args:
+          clean: restored colours.
+          gif: those of the GIF.
+          geometry: offsets to the nearest other colours, see `gifs.palette.palette_geometry`.
+          top: of the part within the frame, where an ordered dither's pattern starts.
+          left: likewise.
+          known: False where the frame is transparent: such pixels say nothing.
+
+        Returns:
+          The colours, moved or as they were.
+        """
+        height, width = clean.shape[:2]
+        rows, columns = (np.arange(top, top + height), np.arange(left, left + width))
+        places = (rows[:, None] % _SIDE * _SIDE + columns % _SIDE).reshape(-1)
+        pixels = [array.reshape(len(places), -1) for array in (clean, gif, geometry)]
+        self._look(*pixels, places, None if known is None else known.reshape(-1))
+        number = self._number()
+        if number is None:
+            return clean
+        shift = self._shifts[number].reshape(-1)[places][:, None]
+        moved = [
+            np.asarray(self._move(*_padded([array[i : i + _CHUNK] for array in (*pixels, shift)])))
+            for i in range(0, len(places), _CHUNK)
+        ]
+        return np.concatenate(moved)[: len(places)].reshape(clean.shape)
+
+    def _look(self, clean, gif, geometry, places, known) -> None:
+        """Adds what a sample of the pixels tells."""
+        # An odd stride meets every place of the pattern.
+        chosen = np.arange(0, len(places), (len(places) // _SAMPLE) | 1)[:_SAMPLE]
+        if known is not None:
+            chosen = chosen[known[chosen]]
+        shifts = self._shifts.reshape(len(KINDS), -1, 1)[:, places[chosen]]
+        sample = _padded([clean[chosen], gif[chosen], geometry[chosen]], _SAMPLE)
+        missing = [(0, 0), (0, _SAMPLE - len(chosen)), (0, 0)]
+        num_changed, num_moved, squares = self._judge(*sample, np.pad(shifts, missing))
+        self._num_changed += float(num_changed)
+        self._num_moved += np.asarray(num_moved)
+        self._squares += np.asarray(squares)
+
+    def _number(self) -> int | None:
+        """The kind under which colours move least, if they move little."""
+        if self._num_changed < _MIN_CHANGED:
+            return None
+        best = int(self._squares.argmin())
+        return best if self._num_moved[best] <= _MOST_MOVED * self._num_changed else None
+
+
+def _padded(arrays: list[np.ndarray], length: int = _CHUNK) -> list[np.ndarray]:
+    """Zeros at the end: pixels that are not changed, have no neighbours, and stay."""
+    return [np.pad(array, [(0, length - len(array)), (0, 0)]) for array in arrays]
+
+
+def _moved(clean, gif, geometry, shift):
+    return to_uint8(move_into_cells(to_float(clean), to_float(gif), geometry, shift))
+
+
+def _evidence(clean, gif, geometry, shifts):
+    """How many pixels the network changed, and under each kind how many would move, how far."""
+    colors, palette = to_float(clean), to_float(gif)
+    num_changed = (abs(colors - palette).max(axis=-1) > _TOLERANCE).sum()
+    moves = [move_into_cells(colors, palette, geometry, shift) - colors for shift in shifts]
+    num_moved = [(abs(move).max(axis=-1) > _TOLERANCE).sum() for move in moves]
+    squares = [(move**2).sum(axis=-1).sum() for move in moves]
+    return num_changed, num_moved, squares
