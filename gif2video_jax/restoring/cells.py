@@ -83,7 +83,7 @@ class CellMover:
         rows, columns = (np.arange(top, top + height), np.arange(left, left + width))
         places = (rows[:, None] % _SIDE * _SIDE + columns % _SIDE).reshape(-1)
         pixels = [array.reshape(len(places), -1) for array in (clean, gif, geometry)]
-        self._look(*pixels, places, None if known is None else known.reshape(-1))
+        self._look(pixels, places, None if known is None else known.reshape(-1))
         number = self._number()
         if number is None:
             return clean
@@ -94,14 +94,14 @@ class CellMover:
         ]
         return np.concatenate(moved)[: len(places)].reshape(clean.shape)
 
-    def _look(self, clean, gif, geometry, places, known) -> None:
+    def _look(self, pixels: list[np.ndarray], places: np.ndarray, known: np.ndarray | None) -> None:
         """Adds what a sample of the pixels tells."""
         # An odd stride meets every place of the pattern.
         chosen = np.arange(0, len(places), (len(places) // _SAMPLE) | 1)[:_SAMPLE]
         if known is not None:
             chosen = chosen[known[chosen]]
         shifts = self._shifts.reshape(len(KINDS), -1, 1)[:, places[chosen]]
-        sample = _padded([clean[chosen], gif[chosen], geometry[chosen]], _SAMPLE)
+        sample = _padded([array[chosen] for array in pixels], _SAMPLE)
         missing = [(0, 0), (0, _SAMPLE - len(chosen)), (0, 0)]
         num_changed, num_moved, squares = self._judge(*sample, np.pad(shifts, missing))
         self._num_changed += float(num_changed)
