@@ -30,7 +30,7 @@ from gif2video_jax.pretrained import load_model
 from gif2video_jax.restoring.averaging import Averager
 from gif2video_jax.restoring.compilation import use_persistent_cache
 from gif2video_jax.restoring.dequantize import Dequantizer
-from gif2video_jax.restoring.gif_frame import GifFrame
+from gif2video_jax.restoring.gif_frame import Clean, GifFrame
 from gif2video_jax.restoring.interpolate import Interpolator
 
 SIDE = 320
@@ -117,7 +117,11 @@ def rendered(options) -> list[np.ndarray]:
 def restore(model, truth, kind) -> list[GifFrame]:
     """The frames of the truth's GIF, each restored by itself."""
     dequantizer = Dequantizer(model.dequantizer)
-    frames = [GifFrame(f, f.rgb, dequantizer) for f in make_gif(list(truth), kind)[0]]
+
+    def clean(frame, gif):
+        return Clean(dequantizer(frame, gif), dequantizer.mender(frame))
+
+    frames = [GifFrame(f, f.rgb, clean) for f in make_gif(list(truth), kind)[0]]
     for frame in frames:
         assert frame.clean is not None  # now, in order
     return frames

@@ -2,7 +2,8 @@
 
 The dots and steps that a network leaves in one frame are others in the next, and the picture under
 them is the same: averaged along the motion they fade, and stop to flicker. How much a neighbour
-counts where: `ops/motion_average.py`. Not part of GIF2Video.
+counts where: `ops/motion_average.py`. Where it is known which colours the GIF allows, averages are
+moved there. Not part of GIF2Video.
 """
 
 import collections
@@ -54,6 +55,10 @@ class AveragedFrame:
         if self._clean is None:
             self._clean = self._averager.average(self)
         return self._clean
+
+    def mended(self, picture: Picture, box: Box) -> Picture:
+        """A box of an average, with colours where the GIF allows them."""
+        return self._frame.mended(picture, box)
 
     def looks_like(self, frame: GifFrame) -> bool:
         """Whether a frame of the GIF is this one again."""
@@ -177,7 +182,7 @@ class Averager:
         arrays = (center, gif, images, steps, returns, counts, self._settings)
         value = np.asarray(self._apply(*arrays))[0]
         result = picture.copy()
-        result[box.slices] = value[: box.height, : box.width]
+        result[box.slices] = frame.mended(value[: box.height, : box.width], box)
         result.setflags(write=False)
         return result
 

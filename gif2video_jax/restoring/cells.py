@@ -53,8 +53,10 @@ class CellMover:
     @property
     def kind(self) -> str | None:
         """How the frames so far look dithered, one of `KINDS`; None if by none of these."""
-        number = self._number()
-        return None if number is None else KINDS[number]
+        if self._num_changed < _MIN_CHANGED:
+            return None
+        best = int(self._squares.argmin())  # colours move least
+        return KINDS[best] if self._num_moved[best] <= _MOST_MOVED * self._num_changed else None
 
     def __call__(
         self,
@@ -79,20 +81,43 @@ class CellMover:
         Returns:
           The colours, moved or as they were.
         """
-        height, width = clean.shape[:2]
-        rows, columns = (np.arange(top, top + height), np.arange(left, left + width))
-        places = (rows[:, None] % _SIDE * _SIDE + columns % _SIDE).reshape(-1)
+        places = _places(clean, top, left)
         pixels = [array.reshape(len(places), -1) for array in (clean, gif, geometry)]
         self._look(pixels, places, None if known is None else known.reshape(-1))
-        number = self._number()
-        if number is None:
-            return clean
-        shift = self._shifts[number].reshape(-1)[places][:, None]
+        kind = self.kind
+        return clean if kind is None else self.move(clean, gif, geometry, kind, top=top, left=left)
+
+    def move(
+        self,
+        colors: _Colors,
+        gif: _Colors,
+        geometry: _Geometry,
+        kind: str,
+        *,
+        top: int = 0,
+        left: int = 0,
+    ) -> _Colors:
+        """Moves colours of a part of a frame, however it came about.
+
+        Args:
+          colors: to be moved.
+          gif: those of the GIF.
+          geometry: see `__call__`.
+          kind: how the GIF was dithered, one of `KINDS`.
+          top: of the part within the frame.
+          left: likewise.
+
+        Returns:
+          The colours.
+        """
+        places = _places(colors, top, left)
+        shift = self._shifts[KINDS.index(kind)].reshape(-1)[places]
+        arrays = [array.reshape(len(places), -1) for array in (colors, gif, geometry, shift)]
         moved = [
-            np.asarray(self._move(*_padded([array[i : i + _CHUNK] for array in (*pixels, shift)])))
+            np.asarray(self._move(*_padded([array[i : i + _CHUNK] for array in arrays])))
             for i in range(0, len(places), _CHUNK)
         ]
-        return np.concatenate(moved)[: len(places)].reshape(clean.shape)
+        return np.concatenate(moved)[: len(places)].reshape(colors.shape)
 
     def _look(self, pixels: list[np.ndarray], places: np.ndarray, known: np.ndarray | None) -> None:
         """Adds what a sample of the pixels tells."""
@@ -108,12 +133,12 @@ class CellMover:
         self._num_moved += np.asarray(num_moved)
         self._squares += np.asarray(squares)
 
-    def _number(self) -> int | None:
-        """The kind under which colours move least, if they move little."""
-        if self._num_changed < _MIN_CHANGED:
-            return None
-        best = int(self._squares.argmin())
-        return best if self._num_moved[best] <= _MOST_MOVED * self._num_changed else None
+
+def _places(colors: np.ndarray, top: int, left: int) -> np.ndarray:
+    """Each pixel's place in an ordered dither's matrix."""
+    height, width = colors.shape[:2]
+    rows, columns = (np.arange(top, top + height), np.arange(left, left + width))
+    return (rows[:, None] % _SIDE * _SIDE + columns % _SIDE).reshape(-1)
 
 
 def _padded(arrays: list[np.ndarray], length: int = _CHUNK) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ of a network that reads the palette's geometry are moved to where the GIF allows
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,6 +23,8 @@ from gif2video_jax.pretrained import Network
 from gif2video_jax.restoring.cells import NEIGHBORS, CellMover
 from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.tiling import BUCKET, Box, apply_in_tiles, round_up
+
+_Colors = UInt8[np.ndarray, "h w 3"]
 
 
 class Dequantizer:
@@ -63,14 +66,12 @@ class Dequantizer:
 
     def restart(self) -> None:
         """Forgets the frames so far: the next one is the first of a GIF."""
-        self._last_gif: UInt8[np.ndarray, "h w 3"] | None = None
-        self._last: UInt8[np.ndarray, "h w 3"] | None = None
+        self._last_gif: _Colors | None = None
+        self._last: _Colors | None = None
         if self._mover is not None:
             self._mover.restart()
 
-    def __call__(
-        self, frame: Frame, rgb: UInt8[np.ndarray, "h w 3"] | None = None
-    ) -> UInt8[np.ndarray, "h w 3"]:
+    def __call__(self, frame: Frame, rgb: _Colors | None = None) -> _Colors:
         """Restores the next frame.
 
         Args:
@@ -87,13 +88,34 @@ class Dequantizer:
         assert self._last is not None
         return self._last
 
-    def _changed(self, gif: UInt8[np.ndarray, "h w 3"]) -> Box | None:
+    def mender(self, frame: Frame) -> Callable[[_Colors, Box], _Colors] | None:
+        """What moves other guesses of a frame to where the GIF allows them, as far as known by now.
+
+        Args:
+          frame: the one that was restored last.
+
+        Returns:
+          A function of a box and its colours, such as an average's, in place of the restored ones;
+          it gives the moved colours. None if colours are not moved.
+        """
+        kind = None if self._mover is None else self._mover.kind
+        return None if kind is None else functools.partial(self._mended, frame, kind)
+
+    def _mended(self, frame: Frame, kind: str, colors: _Colors, box: Box) -> _Colors:
+        assert self._mover is not None
+        geometry, gif = self.geometry_of(frame, box), frame.rgb[box.slices]
+        moved = self._mover.move(colors, gif, geometry, kind, top=box.top, left=box.left)
+        if frame.alpha is None:
+            return moved
+        return np.where(frame.alpha[box.slices][..., None], moved, colors)
+
+    def _changed(self, gif: _Colors) -> Box | None:
         """Where a frame differs from the one before; None if nowhere."""
         if self._last_gif is None or self._last_gif.shape != gif.shape:
             return Box(0, 0, *gif.shape[:2])
         return difference_box(self._last_gif, gif)
 
-    def _compute(self, frame: Frame, gif: UInt8[np.ndarray, "h w 3"], box: Box) -> None:
+    def _compute(self, frame: Frame, gif: _Colors, box: Box) -> None:
         """Computes what a change within a box can reach; keeps the rest of the frame before."""
         height, width = gif.shape[:2]
         target = box.grown(self._reach, height, width)
@@ -197,7 +219,7 @@ def _window(target: Box, reach: int, step: int, height: int, width: int) -> Box:
 
 
 def _joint_palette(
-    gif: UInt8[np.ndarray, "h w 3"],
+    gif: _Colors,
 ) -> tuple[UInt8[np.ndarray, "1 256 3"], np.ndarray]:
     """The colours that a composited frame uses, for f_C; the 256 most frequent if there are more.
 

@@ -22,7 +22,7 @@ from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.gifs.timeline import Sample, Timeline
 from gif2video_jax.restoring.averaging import REACH, AveragedFrame, Averager
 from gif2video_jax.restoring.dequantize import Dequantizer
-from gif2video_jax.restoring.gif_frame import GifFrame
+from gif2video_jax.restoring.gif_frame import Clean, GifFrame
 from gif2video_jax.restoring.holes import Mask
 from gif2video_jax.restoring.inpaint import Inpainter
 from gif2video_jax.restoring.interpolate import Interpolator
@@ -120,7 +120,7 @@ class FrameStream:
             for frame in self._frames:
                 gif = self._flatten(frame)
                 waiting.append((frame, gif))
-                yield self._clean(frame, gif)
+                yield self._clean(frame, gif).picture
 
         for filled in self._inpainter.fill(clean_frames(), self._holes):
             frame, gif = waiting.popleft()
@@ -183,22 +183,25 @@ class FrameStream:
             return frame.rgb
         return np.where(frame.alpha[..., None], frame.rgb, self._background)
 
-    def _clean(self, frame: Frame, gif: UInt8[np.ndarray, "h w 3"]) -> Picture:
+    def _clean(self, frame: Frame, gif: UInt8[np.ndarray, "h w 3"]) -> Clean:
+        mend = None
         if self._dequantizer is None:
             colors = gif
         else:
             with self._cleaning:
                 colors = self._dequantizer(frame, gif)
+                mend = self._dequantizer.mender(frame)
         if not self._alpha:
             # What lies beside the picture is the background as it is, not the network's guess.
-            if frame.alpha is None or self._dequantizer is None:
-                return colors
-            return np.where(frame.alpha[..., None], colors, self._background)
+            if frame.alpha is not None and self._dequantizer is not None:
+                colors = np.where(frame.alpha[..., None], colors, self._background)
+            return Clean(colors, mend)
         opaque = np.ones(gif.shape[:2], bool) if frame.alpha is None else frame.alpha
-        return np.concatenate([colors, np.where(opaque, np.uint8(255), 0)[..., None]], axis=-1)
+        alpha = np.where(opaque, np.uint8(255), np.uint8(0))[..., None]
+        return Clean(np.concatenate([colors, alpha], axis=-1), mend)
 
 
-def _given(picture: Picture, frame: Frame, gif: np.ndarray) -> Picture:
-    """A picture that was cleaned already."""
+def _given(picture: Picture, frame: Frame, gif: np.ndarray) -> Clean:
+    """A picture that was cleaned already, and does not show what the GIF showed in its holes."""
     del frame, gif
-    return picture
+    return Clean(picture)

@@ -13,21 +13,19 @@ import pytest
 
 from gif2video_jax.pretrained import load_model
 from gif2video_jax.restoring.averaging import REACH, Averager
-from gif2video_jax.restoring.gif_frame import GifFrame
+from gif2video_jax.restoring.gif_frame import Clean, GifFrame
 from gif2video_jax.restoring.interpolate import Interpolator, PairFlows
 
 HEIGHT, WIDTH = 40, 56
 
 
-class Clean(GifFrame):
+class Given(GifFrame):
     """A frame of a GIF whose own colours are some levels off, or as the network left them."""
 
-    clean = None
-
-    def __init__(self, picture, alpha=None, change=0):
+    def __init__(self, picture, alpha=None, change=0, mend=None):
         self.gif = np.clip(picture[..., :3].astype(int) + change, 0, 255).astype(np.uint8)
         self.alpha = alpha
-        self.clean = picture
+        self._clean = Clean(picture, mend)
 
 
 class Shifting(Interpolator):
@@ -65,7 +63,7 @@ def noisy(picture, seed, level=4):
 def average(averager, pictures, is_cut=never, alphas=None, change=0):
     alphas = alphas or [None] * len(pictures)
     pairs = zip(pictures, alphas, strict=True)
-    frames = [Clean(picture, alpha, change) for picture, alpha in pairs]
+    frames = [Given(picture, alpha, change) for picture, alpha in pairs]
     return [np.array(frame.clean) for frame in averager(frames, is_cut)]
 
 
@@ -212,6 +210,32 @@ def test_transparent_pixels_neither_change_nor_count(shifting):
     np.testing.assert_array_equal(found[1][nowhere_else], pictures[1][nowhere_else])
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_averages_are_moved_to_where_the_gif_allows_them(shifting, channels):
+    """By the frame's own function, and only where there is an average."""
+    pictures = [noisy(smooth(0, 200, 300), 0).copy() for _ in range(3)]
+    pictures[1][40:49, 50:59] = noisy(pictures[1][40:49, 50:59].astype(float), 1)
+    pictures = [
+        np.dstack([p, np.full(p.shape[:2], 255, np.uint8)])[..., :channels] for p in pictures
+    ]
+    given = []
+
+    def mend(colors, box):
+        given.append((colors, box))
+        return 255 - colors
+
+    frames = [Given(p, mend=mend if i == 1 else None) for i, p in enumerate(pictures)]
+    found = [frame.clean for frame in Averager(shifting)(frames, never)]
+    plain = average(Averager(shifting), pictures)
+    ((colors, box),) = given
+    assert box.top <= 40 and box.bottom >= 49 and box.left <= 50 and box.right >= 59
+    np.testing.assert_array_equal(colors, plain[1][box.slices][..., :3])
+    expected = plain[1].copy()
+    expected[box.slices][..., :3] = 255 - colors
+    np.testing.assert_array_equal(found[1], expected)
+    np.testing.assert_array_equal(found[0], plain[0])
+
+
 def test_the_motion_is_found_once_for_each_pair(shifting, monkeypatch):
     calls = []
     find = Shifting.flows
@@ -222,7 +246,7 @@ def test_the_motion_is_found_once_for_each_pair(shifting, monkeypatch):
 
     monkeypatch.setattr(Shifting, "flows", counted)
     pictures = [noisy(smooth(), seed) for seed in range(6)]
-    frames = Averager(shifting, joint=True)([Clean(p) for p in pictures], never)
+    frames = Averager(shifting, joint=True)([Given(p) for p in pictures], never)
     for frame, following in itertools.pairwise(frames):
         assert frame.clean.shape == following.clean.shape
         assert frame.flows_to(following) is not None
@@ -235,7 +259,7 @@ def test_few_frames_are_held_at_a_time(shifting):
 
     def source():
         for seed in range(30):
-            frame = Clean(noisy(smooth(0, 8, 8), seed))
+            frame = Given(noisy(smooth(0, 8, 8), seed))
             alive.append(weakref.ref(frame))
             yield frame
 

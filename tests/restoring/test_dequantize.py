@@ -13,6 +13,7 @@ from gif2video_jax.gifs.reader import read_gif
 from gif2video_jax.models.build import build_model
 from gif2video_jax.models.unet import UNet
 from gif2video_jax.pretrained import Network, load_model, load_network, save_network
+from gif2video_jax.restoring.cells import CellMover
 from gif2video_jax.restoring.dequantize import Dequantizer, difference_box
 from gif2video_jax.restoring.tiling import Box, pad_to
 from tests import gif_builder
@@ -213,6 +214,31 @@ def test_a_composite_of_more_than_256_colours_goes_through(identity, network):
         np.testing.assert_array_equal(Dequantizer(identity)(frame), frame.rgb)
         expected = directly(network, frame, geometry_by_hand(frame))
         assert np.abs(Dequantizer(network)(frame) - expected).max() <= 1
+
+
+def test_other_guesses_are_moved_to_where_the_gif_allows_them(network, monkeypatch):
+    """As the frame looks dithered by then, whatever later frames tell; a box by its place."""
+    dequantizer, frame = Dequantizer(network), composite()[-1]
+    assert Dequantizer(network, cells=False).mender(frame) is None
+    monkeypatch.setattr(CellMover, "kind", None)
+    assert dequantizer.mender(frame) is None
+    monkeypatch.setattr(CellMover, "kind", "bayer1")
+    mend = dequantizer.mender(frame)
+    monkeypatch.setattr(CellMover, "kind", "none")
+    other, box = noise(16, 32, seed=3), Box(3, 5, 11, 30)
+    whole = CellMover().move(other, frame.rgb, dequantizer.geometry_of(frame), "bayer1")
+    assert (whole != other).mean() > 0.5
+    np.testing.assert_array_equal(mend(other[box.slices], box), whole[box.slices])
+
+
+def test_transparent_pixels_of_other_guesses_stay(network, monkeypatch):
+    palette = [(0, 0, 0), (200, 0, 0), (0, 200, 0), (9, 9, 9)]
+    image = gif_builder.Image([[0, 1], [2, 3]], transparent=3)
+    (frame,) = read_gif(gif_builder.build([image], palette=palette)).frames
+    monkeypatch.setattr(CellMover, "kind", "none")
+    other = np.full((2, 2, 3), 255, np.uint8)
+    mended = Dequantizer(network).mender(frame)(other, Box(0, 0, 2, 2))
+    assert (mended[0, 0] != 255).any() and (mended[1, 1] == 255).all()
 
 
 def test_colours_beside_the_frames_own_may_be_given(identity):
