@@ -4,8 +4,8 @@ A neighbour counts where it agrees with the frame once small areas of both are a
 the more it differs; and less where moving it into place spoils more than there is to mend:
 
   average = (frame + sum of w * warped) / (1 + sum of w)
-  w = exp(-(difference / 8)^2) exp(-(there and back / 1.5)^2)
-      * noise^2 / (noise^2 + (0.6 detail min(1, motion))^2)
+  w = exp(-(difference / 12)^2) exp(-(there and back / 1.5)^2)
+      * noise^2 / (noise^2 + (0.45 detail min(1, motion))^2)
 
 The difference is in levels; "there and back" is how many pixels the motion to the neighbour and
 that back from it miss each other by, nothing where both are right. The noise is what the network
@@ -27,11 +27,11 @@ from gif2video_jax.ops.filters import mean_filter
 from gif2video_jax.ops.sums import sum_channels
 from gif2video_jax.ops.warp import consistency, warp, warp_bicubic
 
-SPREAD = 8.0
+SPREAD = 12.0
 """Levels of 255 that a neighbour differs by when it counts 1/e."""
 MISS = 1.5
 """Pixels that the motion there and back misses by when a neighbour counts 1/e."""
-BLUR = 0.6
+BLUR = 0.45
 """What share of the step from pixel to pixel is spoilt by moving a neighbour by a pixel or more."""
 _AREA = 1  # pixels around one that are averaged before frames are compared, so that dots are not
 _AROUND = 4  # pixels around one over which the network's change is averaged
