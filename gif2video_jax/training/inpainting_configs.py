@@ -118,7 +118,6 @@ def default(**changes: Any) -> ml_collections.ConfigDict:
             "schedule": "constant",
             "warmup_steps": 50,
             "b2": 0.99,
-            "epsilon": 1e-8,
             "weight_decay": 0.0,
             "clip_norm": 1.0,
         }
