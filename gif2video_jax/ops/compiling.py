@@ -15,6 +15,11 @@ _YNNPACK: dict[str, bool | str] = {
 _ONEDNN: dict[str, bool | str] = {"xla_cpu_experimental_onednn_custom_call": True}
 
 
+def has_onednn() -> bool:
+    """Whether XLA hands products of bfloat16 to oneDNN, if asked by `convolution_options`."""
+    return jax.default_backend() == "cpu" and jax.__version_info__ >= (0, 12)
+
+
 @functools.cache
 def convolution_options(dtype: str = "float32") -> dict[str, bool | str]:
     """What to give `jax.jit(..., compiler_options=)` for a function full of convolutions.

@@ -1,15 +1,19 @@
 """2D convolution with zero padding, with a gradient that CPUs have fast code for."""
 
 import functools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gif2video_jax.ops.compiling import has_onednn
+
 # Zeros before and after the rows, and the columns; negative cuts off.
 Padding = tuple[tuple[int, int], tuple[int, int]]
 _FEW = 2  # weights of a kernel on each axis
+_PRODUCTS = 8  # that a sum over all pixels is divided into
 
 
 def convolve(
@@ -69,6 +73,8 @@ def _backward(stride, dilation, padding, saved, change: Array) -> tuple[Array, A
     image, kernel = saved
     if max(kernel.shape[:2]) <= _FEW:
         kernel_change = _kernel_gradient(image, kernel, stride, dilation, padding, change)
+    elif stride == dilation == 1 and has_onednn():
+        kernel_change = _dense_kernel_gradient(image, kernel, padding, change)
     else:
         _, pull_kernel = jax.vjp(lambda k: _convolve(image, k, stride, dilation, padding), kernel)
         (kernel_change,) = pull_kernel(change)
@@ -105,6 +111,31 @@ def _kernel_gradient(image, kernel, stride, dilation, padding, change: Array) ->
     seen = jnp.concatenate(taps, axis=-1).reshape(-1, rows * columns * channels)
     product = jnp.einsum("pc,po->co", seen, change.reshape(-1, out))
     return product.reshape(kernel.shape)
+
+
+def _dense_kernel_gradient(image, kernel, padding: Padding, change: Array) -> Array:
+    """As matrix products of rows: the image moved by each column, the change by each row.
+
+    Matrix units take these products of bfloat16, and several at once better than a single long one,
+    but not the convolution that the compiler makes of this gradient. Their sum is in float32.
+    """
+    rows, columns, channels, out = kernel.shape
+    (above, below), sides = padding
+    count, height, width = change.shape[0], image.shape[1], change.shape[2]
+    zero: Any = jnp.zeros((), image.dtype)
+    image = jax.lax.pad(image, zero, [(0, 0, 0), (0, 0, 0), (*sides, 0), (0, 0, 0)])
+    around = (rows - 1 - above, rows - 1 - below, 0)
+    change = jax.lax.pad(change, zero, [(0, 0, 0), around, (0, 0, 0), (0, 0, 0)])
+    seen = [image[:, :, j : j + width] for j in range(columns)]
+    moved = [change[:, rows - 1 - i : rows - 1 - i + height] for i in range(rows)]
+    groups = math.gcd(count * height, _PRODUCTS)
+    left, right = (
+        jax.lax.optimization_barrier(jnp.concatenate(parts, axis=-1)).reshape(groups, -1, size)
+        for parts, size in ((seen, columns * channels), (moved, rows * out))
+    )
+    products = jnp.einsum("gpc,gpo->gco", left, right).astype(jnp.float32)
+    product = products.sum(axis=0).reshape(columns, channels, rows, out)
+    return product.transpose(2, 0, 1, 3).astype(kernel.dtype)
 
 
 def _around(size: int, reach: int, before: int, outputs: int, stride: int) -> tuple[int, int]:

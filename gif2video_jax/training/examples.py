@@ -14,7 +14,7 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.gifs.maker import quantize
 from gif2video_jax.gifs.palette import MAX_COLORS, Palette, palette_geometry
 from gif2video_jax.training.corpus import Source
-from gif2video_jax.training.recipes import random_recipe
+from gif2video_jax.training.recipes import WILD, random_recipe
 from gif2video_jax.training.sampling import check_sampling, draw
 from gif2video_jax.training.sources import open_source
 
@@ -158,7 +158,7 @@ def make_gif_frame(
 ) -> tuple[UInt8[np.ndarray, "h w"], Palette]:
     """Makes a frame a GIF's by a recipe; palettes of the wild see a part of the pixels only."""
     stride = 1
-    if recipe == "wild":
+    if recipe in WILD:
         stride = max(1, round((truth.shape[0] * truth.shape[1] / _PALETTE_PIXELS) ** 0.5))
     return random_recipe(rng, recipe).make(truth, stride=stride)
 

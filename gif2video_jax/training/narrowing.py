@@ -148,7 +148,7 @@ def narrowed(
       InputError: if the narrow one is wider somewhere, or differs in more than its widths.
     """
     wide = network.module.unet
-    _check(wide, unet)
+    check_widths(wide, unet, asked="narrow")
     for name, like in (("stage_blocks", "stage_channels"), ("up_blocks", "up_channels")):
         unet = {**unet, name: unet.get(name) or [0] * len(unet[like])}
     params = jax.tree.map(np.asarray, dict(network.variables["params"]["unet"]))
@@ -187,25 +187,39 @@ def narrowed(
     return {"params": {"unet": result.params}}
 
 
-def _check(wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> None:
-    """Refuses what this cannot narrow."""
+def check_widths(wide: Mapping[str, Any], narrow: Mapping[str, Any], *, asked: str) -> None:
+    """Refuses two U-Nets that do not differ in their widths alone, one at least the other's.
+
+    Args:
+      wide: fields of the wider one.
+      narrow: fields of the narrower one.
+      asked: "wide" or "narrow": which of them a config asks for, and is to be named.
+
+    Raises:
+      InputError: if they do not.
+    """
+    given, other = (narrow, wide) if asked == "narrow" else (wide, narrow)
+    bound, sign = ("most", 1) if asked == "narrow" else ("least", -1)
     widths = ("stage_channels", "up_channels", "stage_blocks", "up_blocks")
     for name in widths:
-        sizes, wanted = list(wide.get(name, ())), list(narrow.get(name, ()))
-        if len(sizes) != len(wanted) or any(w > s for w, s in zip(wanted, sizes, strict=True)):
+        sizes, wanted = list(other.get(name, ())), list(given.get(name, ()))
+        if len(sizes) != len(wanted) or any(
+            sign * w > sign * s for w, s in zip(wanted, sizes, strict=True)
+        ):
             raise InputError(
-                f"config.model.unet.{name}: expected {len(sizes)} numbers of at most {sizes}, "
+                f"config.model.unet.{name}: expected {len(sizes)} numbers of at {bound} {sizes}, "
                 f"got {wanted}"
             )
-    if wide.get("norm", "batch") != "none" or not wide.get("residual_stages"):
-        raise InputError("the wide network: expected norm 'none' and residual_stages")
-    if not str(wide.get("upsampling", "transposed")).startswith("transposed"):
-        raise InputError("the wide network: expected upsampling 'transposed'")
+    trained = "wide" if asked == "narrow" else "narrow"
+    if other.get("norm", "batch") != "none" or not other.get("residual_stages"):
+        raise InputError(f"the {trained} network: expected norm 'none' and residual_stages")
+    if not str(other.get("upsampling", "transposed")).startswith("transposed"):
+        raise InputError(f"the {trained} network: expected upsampling 'transposed'")
     for name in {*wide, *narrow} - {*widths, "upsampling", "dtype", "zero_head"}:
         if wide.get(name) != narrow.get(name):
             raise InputError(
-                f"config.model.unet.{name}: expected the wide network's {wide.get(name)!r}, "
-                f"got {narrow.get(name)!r}"
+                f"config.model.unet.{name}: expected the {trained} network's {other.get(name)!r}, "
+                f"got {given.get(name)!r}"
             )
 
 

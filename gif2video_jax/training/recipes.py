@@ -34,8 +34,9 @@ _DITHERS = {
     "atkinson": 0.01,
     "heckbert": 0.02,
 }
-# Sites that serve GIFs make them smaller by `gifsicle --lossy`, 20 to 200.
-_LOSSY_SHARE = 0.2
+# Sites that serve GIFs make them smaller by `gifsicle --lossy`, 20 to 200. Kinds of the wild, and
+# the share of theirs that is lossy.
+WILD = {"wild": 0.2, "wild_lossless": 0.0}
 _LOSSY = (15.0, 200.0)
 
 
@@ -63,16 +64,19 @@ def random_recipe(rng: np.random.Generator, kind: str = "wild") -> GifRecipe:
 
     Args:
       rng: source of randomness.
-      kind: "wild" for every kind of GIF, 8 to 256 colours, or "COLORS/QUANTIZER/DITHER" for one
-        fixed kind, such as the paper's "32/minimum_variance/floyd_steinberg".
+      kind: "wild" for every kind of GIF, 8 to 256 colours, "wild_lossless" for those that nobody
+        compressed lossily, or "COLORS/QUANTIZER/DITHER" for one fixed kind, such as the paper's
+        "32/minimum_variance/floyd_steinberg".
 
     Raises:
-      ValueError: if `kind` is neither.
+      ValueError: if `kind` is none of them.
     """
-    if kind != "wild":
+    if kind not in WILD:
         parts = kind.split("/")
         if len(parts) != 3 or not parts[0].isdigit():
-            raise ValueError(f"kind: expected 'wild' or 'COLORS/QUANTIZER/DITHER', got {kind!r}")
+            raise ValueError(
+                f"kind: expected {' or '.join(WILD)} or 'COLORS/QUANTIZER/DITHER', got {kind!r}"
+            )
         return GifRecipe(int(parts[0]), parts[1], parts[2])
     if rng.random() < 0.5:
         num_colors = int(rng.choice([16, 32, 64, 128, 256, 256]))
@@ -80,7 +84,7 @@ def random_recipe(rng: np.random.Generator, kind: str = "wild") -> GifRecipe:
         num_colors = int(round(2 ** rng.uniform(3, 8)))
     quantizer, dither = _draw(rng, _QUANTIZERS), _draw(rng, _DITHERS)
     lossy = 0
-    if rng.random() < _LOSSY_SHARE:
+    if rng.random() < WILD[kind]:
         lossy = round(np.exp(rng.uniform(*np.log(_LOSSY))))
     return GifRecipe(num_colors, quantizer, dither, lossy)
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gif2video_jax.ops import convolution
 from gif2video_jax.ops.convolution import convolve
 from tests.quick import quick_jit
 
@@ -97,3 +98,19 @@ def test_paddings_may_differ_between_rows_and_columns(dtype):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_even_kernels_keep_the_size_too(dtype):
     check_against_plain((1, 5, 6, 2), (4, 4, 2, 3), dtype)
+
+
+@pytest.mark.parametrize("has_onednn", [False, True])
+@pytest.mark.parametrize(
+    ("image", "kernel", "padding"),
+    [
+        ((2, 7, 5, 3), (3, 3, 3, 4), "SAME"),
+        ((3, 1, 1, 2), (5, 5, 2, 3), "SAME"),
+        ((1, 9, 6, 2), (3, 5, 2, 3), ((0, 1), (3, 2))),
+        ((2, 6, 7, 3), (3, 3, 3, 4), ((4, 3), (0, 4))),
+        ((4, 16, 8, 2), (4, 3, 2, 5), ((1, 2), (1, 1))),
+    ],
+)
+def test_a_kernels_gradient_as_matrix_products(monkeypatch, image, kernel, padding, has_onednn):
+    monkeypatch.setattr(convolution, "has_onednn", lambda: has_onednn)
+    check_against_plain(image, kernel, "bfloat16", padding=padding)

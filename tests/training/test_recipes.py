@@ -22,6 +22,13 @@ def test_wild_recipes_cover_every_kind_that_the_maker_knows():
     assert 10 <= min(lossy) < 20 and 180 < max(lossy) <= 200
 
 
+def test_the_lossless_wild_is_the_wild_without_loss():
+    rng = np.random.default_rng(2)
+    drawn = [random_recipe(rng, "wild_lossless") for _ in range(500)]
+    assert {recipe.lossy for recipe in drawn} == {0}
+    assert len({recipe.dither for recipe in drawn}) > 8
+
+
 def test_full_palettes_and_undithered_gifs_are_common():
     rng = np.random.default_rng(1)
     drawn = [random_recipe(rng) for _ in range(2000)]
