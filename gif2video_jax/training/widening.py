@@ -2,10 +2,10 @@
 
 Training a large network from nothing repeats what a small one has learned. Here the small one's
 weights become those of the large one's first channels; new channels read everything, and nothing of
-the small one reads them, until training makes it; new residual blocks begin at zero. So the large
+the small one reads them until training makes it; new residual blocks begin at zero. So the large
 network computes just what the small one did, and every new weight has a gradient or gets one after
-a step. (Net2Net, Chen, Goodfellow and Shlens, 2016, copies channels instead.) `narrowing` is the way
-back.
+a step. (Net2Net, Chen, Goodfellow and Shlens, 2016, copies channels instead.) The way back is
+`narrowing`.
 
 Both networks are CCDNet-1 without normalisation, of as many levels; the wide one has at least the
 narrow one's channels and blocks.
@@ -62,12 +62,7 @@ def widened(network: Network, unet: Mapping[str, Any], key: jax.Array) -> dict[s
         if "kernel" in new:  # the head, or what enlarges
             params[name] = _grown(old[name], new)
             continue
-        params[name] = {
-            layer: _grown(old[name][layer], weights, skips.get(name) if layer == "convolution_0" else None)
-            if layer in old[name]
-            else _silent(weights, layer.endswith("_out"))
-            for layer, weights in new.items()
-        }
+        params[name] = _stage(old[name], new, skips.get(name))
     return {"params": {"unet": params}}
 
 
@@ -79,6 +74,21 @@ def _fresh(network: Network, unet: Mapping[str, Any], key: jax.Array) -> dict[st
     geometry = jnp.zeros((1, side, side, module.geometry_channels))
     variables = module.init(key, frame, geometry if module.geometry_channels else None)
     return jax.tree.map(np.asarray, dict(variables["params"]["unet"]))
+
+
+def _stage(
+    old: Mapping[str, Layer], new: Mapping[str, Layer], skip: tuple[int, int] | None
+) -> dict[str, Layer]:
+    """A stage; `skip` as `_grown` has it."""
+    result: dict[str, Layer] = {}
+    for name, layer in new.items():
+        if name in old:
+            result[name] = _grown(old[name], layer, skip if name == "convolution_0" else None)
+        elif name.endswith("_out"):  # of a new block, whose last convolution gives nothing
+            result[name] = jax.tree.map(np.zeros_like, layer)
+        else:
+            result[name] = layer
+    return result
 
 
 def _grown(old: Layer, new: Layer, skip: tuple[int, int] | None = None) -> dict[str, np.ndarray]:
@@ -97,11 +107,6 @@ def _grown(old: Layer, new: Layer, skip: tuple[int, int] | None = None) -> dict[
     kernel[..., wide : wide + inputs - narrow, :outputs] = old["kernel"][..., narrow:, :]
     bias[:outputs] = old["bias"]
     return {"kernel": kernel, "bias": bias}
-
-
-def _silent(new: Layer, is_last: bool) -> dict[str, np.ndarray]:
-    """A layer of a new residual block, the last of which gives nothing."""
-    return {name: np.zeros_like(array) if is_last else array for name, array in new.items()}
 
 
 def widen_file(weights: str, config_path: str, output: str, *, seed: int = 0) -> None:
