@@ -136,11 +136,11 @@ def _bundled_files(folder: pathlib.Path, name: str) -> dict[str, pathlib.Path]:
 
 def _with_rest(
     folder: pathlib.Path, files: Mapping[str, pathlib.Path]
-) -> Mapping[str, pathlib.Path]:
+) -> dict[str, pathlib.Path]:
     """The files of a bundled model, those that it lacks from the one that its card names."""
     rest = _facts(files["card"]).get("rest_from")
     if rest is None:
-        return files
+        return dict(files)
     others = _bundled_files(folder, rest)
     return {part: path if path.is_file() else others[part] for part, path in files.items()}
 

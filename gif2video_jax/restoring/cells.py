@@ -7,8 +7,10 @@ Error diffusion and lossy compression leave no cells: under every kind many pixe
 `benchmarks/cells.py` prints what is chosen, and what it gains.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Int32, UInt8
 
 from gif2video_jax.gifs.dithers import bayer_matrix
 from gif2video_jax.ops.image import to_float, to_uint8
@@ -30,7 +32,22 @@ _CHUNK = 16384  # pixels moved at a time: one compilation for frames of any size
 _SIDE = 8  # of an ordered dither's matrix
 
 _Colors = UInt8[np.ndarray, "h w 3"]
-_Geometry = Float32[np.ndarray, "h w g"]
+
+
+class PixelGeometry(NamedTuple):
+    """Palette geometry of a part of a frame.
+
+    Attributes:
+      table: offsets from each colour to its nearest others, see `gifs.palette.palette_geometry`.
+      codes: the row of each pixel's colour in it.
+    """
+
+    table: Float32[np.ndarray, "colors g"]
+    codes: Int32[np.ndarray, "h w"]
+
+    def part(self, slices: tuple[slice, slice]) -> "PixelGeometry":
+        """Of a part of the part."""
+        return PixelGeometry(self.table, self.codes[slices])
 
 
 class CellMover:
@@ -62,7 +79,7 @@ class CellMover:
         self,
         clean: _Colors,
         gif: _Colors,
-        geometry: _Geometry,
+        geometry: PixelGeometry,
         *,
         top: int = 0,
         left: int = 0,
@@ -73,7 +90,7 @@ class CellMover:
         Args:
           clean: restored colours.
           gif: those of the GIF.
-          geometry: offsets to the nearest other colours, see `gifs.palette.palette_geometry`.
+          geometry: of the same pixels.
           top: of the part within the frame, where an ordered dither's pattern starts.
           left: likewise.
           known: False where the frame is transparent: such pixels say nothing.
@@ -81,9 +98,7 @@ class CellMover:
         Returns:
           The colours, moved or as they were.
         """
-        places = _places(clean, top, left)
-        pixels = [array.reshape(len(places), -1) for array in (clean, gif, geometry)]
-        self._look(pixels, places, None if known is None else known.reshape(-1))
+        self._look(clean, gif, geometry, _places(clean, top, left), known)
         kind = self.kind
         return clean if kind is None else self.move(clean, gif, geometry, kind, top=top, left=left)
 
@@ -91,7 +106,7 @@ class CellMover:
         self,
         colors: _Colors,
         gif: _Colors,
-        geometry: _Geometry,
+        geometry: PixelGeometry,
         kind: str,
         *,
         top: int = 0,
@@ -110,25 +125,31 @@ class CellMover:
         Returns:
           The colours.
         """
-        places = _places(colors, top, left)
-        shift = self._shifts[KINDS.index(kind)].reshape(-1)[places]
-        arrays = [array.reshape(len(places), -1) for array in (colors, gif, geometry, shift)]
-        moved = [
-            np.asarray(self._move(*_padded([array[i : i + _CHUNK] for array in arrays])))
-            for i in range(0, len(places), _CHUNK)
-        ]
-        return np.concatenate(moved)[: len(places)].reshape(colors.shape)
+        shifts = self._shifts[KINDS.index(kind)].reshape(-1)[_places(colors, top, left)]
+        moved = np.empty((colors.shape[0] * colors.shape[1], 3), np.uint8)
+        for start in range(0, len(moved), _CHUNK):
+            chosen = slice(start, start + _CHUNK)
+            planes = _planes(colors, gif, geometry, chosen, _CHUNK)
+            part = np.asarray(self._move(*planes, _padded(shifts[chosen], _CHUNK)))
+            moved[chosen] = part.T[: len(moved) - start]
+        return moved.reshape(colors.shape)
 
-    def _look(self, pixels: list[np.ndarray], places: np.ndarray, known: np.ndarray | None) -> None:
+    def _look(
+        self,
+        clean: _Colors,
+        gif: _Colors,
+        geometry: PixelGeometry,
+        places: Int32[np.ndarray, " pixels"],
+        known: Bool[np.ndarray, "h w"] | None,
+    ) -> None:
         """Adds what a sample of the pixels tells."""
         # An odd stride meets every place of the pattern.
         chosen = np.arange(0, len(places), (len(places) // _SAMPLE) | 1)[:_SAMPLE]
         if known is not None:
-            chosen = chosen[known[chosen]]
-        shifts = self._shifts.reshape(len(KINDS), -1, 1)[:, places[chosen]]
-        sample = _padded([array[chosen] for array in pixels], _SAMPLE)
-        missing = [(0, 0), (0, _SAMPLE - len(chosen)), (0, 0)]
-        num_changed, num_moved, squares = self._judge(*sample, np.pad(shifts, missing))
+            chosen = chosen[known.reshape(-1)[chosen]]
+        shifts = self._shifts.reshape(len(KINDS), -1)[:, places[chosen]]
+        planes = _planes(clean, gif, geometry, chosen, _SAMPLE)
+        num_changed, num_moved, squares = self._judge(*planes, _padded(shifts, _SAMPLE))
         self._num_changed += float(num_changed)
         self._num_moved += np.asarray(num_moved)
         self._squares += np.asarray(squares)
@@ -138,12 +159,21 @@ def _places(colors: np.ndarray, top: int, left: int) -> np.ndarray:
     """Each pixel's place in an ordered dither's matrix."""
     height, width = colors.shape[:2]
     rows, columns = (np.arange(top, top + height), np.arange(left, left + width))
-    return (rows[:, None] % _SIDE * _SIDE + columns % _SIDE).reshape(-1)
+    return (rows[:, None] % _SIDE * _SIDE + columns % _SIDE).reshape(-1).astype(np.int32)
 
 
-def _padded(arrays: list[np.ndarray], length: int = _CHUNK) -> list[np.ndarray]:
+def _planes(colors: _Colors, gif: _Colors, geometry: PixelGeometry, chosen, length: int):
+    """What `move_into_cells` takes, of chosen pixels of a part of a frame."""
+    channels = [array.reshape(-1, 3)[chosen].T for array in (colors, gif)]
+    table = np.ascontiguousarray(geometry.table.T)
+    offsets = np.take(table, geometry.codes.reshape(-1)[chosen], axis=1)
+    return [_padded(array, length) for array in (*channels, offsets)]
+
+
+def _padded(array: np.ndarray, length: int) -> np.ndarray:
     """Zeros at the end: pixels that are not changed, have no neighbours, and stay."""
-    return [np.pad(array, [(0, length - len(array)), (0, 0)]) for array in arrays]
+    missing = length - array.shape[-1]
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
 
 
 def _moved(clean, gif, geometry, shift):
@@ -153,8 +183,8 @@ def _moved(clean, gif, geometry, shift):
 def _evidence(clean, gif, geometry, shifts):
     """How many pixels the network changed, and under each kind how many would move, how far."""
     colors, palette = to_float(clean), to_float(gif)
-    num_changed = (abs(colors - palette).max(axis=-1) > _TOLERANCE).sum()
+    num_changed = (abs(colors - palette).max(axis=0) > _TOLERANCE).sum()
     moves = [move_into_cells(colors, palette, geometry, shift) - colors for shift in shifts]
-    num_moved = [(abs(move).max(axis=-1) > _TOLERANCE).sum() for move in moves]
-    squares = [(move**2).sum(axis=-1).sum() for move in moves]
+    num_moved = [(abs(move).max(axis=0) > _TOLERANCE).sum() for move in moves]
+    squares = [(move**2).sum(axis=0).sum() for move in moves]
     return num_changed, num_moved, squares

@@ -20,7 +20,7 @@ from gif2video_jax.models.unet import UNet
 from gif2video_jax.ops.compiling import convolution_options
 from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.pretrained import Network
-from gif2video_jax.restoring.cells import NEIGHBORS, CellMover
+from gif2video_jax.restoring.cells import NEIGHBORS, CellMover, PixelGeometry
 from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.tiling import BUCKET, Box, apply_in_tiles, round_up
 
@@ -103,7 +103,8 @@ class Dequantizer:
 
     def _mended(self, frame: Frame, kind: str, colors: _Colors, box: Box) -> _Colors:
         assert self._mover is not None
-        geometry, gif = self.geometry_of(frame, box), frame.rgb[box.slices]
+        geometry = self.geometry_of(frame).part(box.slices)
+        gif = frame.rgb[box.slices]
         moved = self._mover.move(colors, gif, geometry, kind, top=box.top, left=box.left)
         if frame.alpha is None:
             return moved
@@ -122,9 +123,10 @@ class Dequantizer:
         step = round_up(BUCKET, self._multiple)
         window = _window(target, self._reach, step, height, width)
         arrays = [gif[window.slices]]
-        if self._geometry_channels > 0:
-            geometry = self.geometry_of(frame, window)
-            arrays.append(geometry[..., : self._geometry_channels])
+        geometry = self.geometry_of(frame) if self._geometry_channels > 0 else None
+        if geometry is not None:
+            offsets = np.ascontiguousarray(geometry.table[:, : self._geometry_channels])
+            arrays.append(offsets[geometry.codes[window.slices]])
         elif self._requantizes:
             self._palette, self._num_colors = _joint_palette(gif)
         value = apply_in_tiles(
@@ -132,8 +134,8 @@ class Dequantizer:
         )
         inside = target.within(window).slices
         value = value[inside]
-        if self._mover is not None:
-            value = self._moved(value, frame, geometry[inside], target)
+        if self._mover is not None and geometry is not None:
+            value = self._moved(value, frame, geometry.part(target.slices), target)
         if self._strength != 1:
             change = value.astype(np.float32) - gif[target.slices]
             value = np.round(gif[target.slices] + self._strength * change).astype(np.uint8)
@@ -146,7 +148,7 @@ class Dequantizer:
         result.setflags(write=False)
         self._last_gif, self._last = gif, result
 
-    def _moved(self, clean: np.ndarray, frame: Frame, geometry: np.ndarray, target: Box):
+    def _moved(self, clean: np.ndarray, frame: Frame, geometry: PixelGeometry, target: Box):
         """Colours of a part of the frame, where the GIF allows them."""
         assert self._mover is not None
         known = None if frame.alpha is None else frame.alpha[target.slices]
@@ -163,18 +165,17 @@ class Dequantizer:
         clean = clean[-1] if isinstance(clean, list) else clean
         return to_uint8(clean)
 
-    def geometry_of(self, frame: Frame, box: Box | None = None) -> Float[np.ndarray, "h w g"]:
-        """Each pixel's palette geometry, from the palette of the image that drew it.
+    def geometry_of(self, frame: Frame) -> PixelGeometry:
+        """Palette geometry of a frame, from the palettes of the images that drew its pixels.
 
         Only colours that the frame really uses count, as in training.
 
         Args:
           frame: the GIF frame.
-          box: the part that is asked for; None for all of it.
 
         Returns:
-          Offsets to the nearest other colours, see `gifs.palette.palette_geometry`: as many as the
-          network reads, or as the mover of colours does, whichever is more.
+          Offsets to as many other colours as the network reads, or as the mover of colours does,
+          whichever is more.
         """
         codes = frame.palette_ids.astype(np.int32) * MAX_COLORS + frame.indices
         used = np.bincount(codes.ravel(), minlength=MAX_COLORS * len(frame.palettes)) > 0
@@ -183,7 +184,7 @@ class Dequantizer:
             self._geometry(palette, uses.tobytes(), neighbors)
             for palette, uses in zip(frame.palettes, used.reshape(-1, MAX_COLORS), strict=True)
         ]
-        return np.concatenate(tables)[codes if box is None else codes[box.slices]]
+        return PixelGeometry(np.concatenate(tables), codes)
 
 
 def _geometry_table(palette: Palette, used: bytes, neighbors: int) -> Float[np.ndarray, "256 g"]:

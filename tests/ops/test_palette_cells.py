@@ -28,8 +28,9 @@ def picture(seed, height=5, width=7):
 
 def moved(colors, gif, offsets):
     """In levels, 0 to 255."""
-    units = [to_float(jnp.asarray(levels[None])) for levels in (colors, gif)]
-    return (np.asarray(move_into_cells(*units, jnp.asarray(offsets[None])))[0] + 1) * 127.5
+    planes = [jnp.asarray(array.reshape(-1, array.shape[-1]).T) for array in (colors, gif, offsets)]
+    result = move_into_cells(to_float(planes[0]), to_float(planes[1]), planes[2])
+    return (np.asarray(result).T.reshape(colors.shape) + 1) * 127.5
 
 
 def by_hand(color, gif, offsets):
