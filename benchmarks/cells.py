@@ -64,14 +64,17 @@ def row(truths: list[UInt8[np.ndarray, "h w 3"]], kind: GifKind, model: Model) -
     found, taken = [], collections.Counter[str]()
     for truth in truths:
         (frame,), _ = make_gif([truth], kind)
-        network = model.dequantizer_for(lossy=looks_lossy([frame]))
+        is_lossy = looks_lossy([frame])
+        network = model.dequantizer_for(lossy=is_lossy)
         if network is None:
             raise InputError(f"{model.name}: has no dequantizer, so nothing to measure")
         dequantizer = Dequantizer(network, cells=False)
         alone = dequantizer(frame)
         mover = CellMover()
-        moved = mover(alone, frame.rgb, dequantizer.geometry_of(frame))
-        taken[mover.kind or "others"] += 1
+        moved = alone
+        if not is_lossy:
+            moved = mover(alone, frame.rgb, dequantizer.geometry_of(frame))
+        taken["lossy" if is_lossy else mover.kind or "others"] += 1
         found.append([psnr(picture, truth) for picture in (frame.rgb, alone, moved)])
     gif, alone, moved = np.transpose(found)
     change = moved - alone

@@ -3,7 +3,8 @@
 Without dithering, and with a known ordered one, each pixel's truth lies in a cell of the palette
 (`ops.palette_cells`). A network keeps to the cells only roughly. How a GIF was dithered shows in
 how far its restored colours would have to move: the right kind moves few pixels, a wrong one many.
-Error diffusion and lossy compression leave no cells: under every kind many pixels would move.
+Error diffusion and lossy compression leave no cells: under every kind many pixels would move. For
+GIFs that look lossy the question is not asked (`Dequantizer`'s `cells`).
 `benchmarks/cells.py` prints what is chosen, and what it gains.
 """
 
@@ -25,7 +26,10 @@ NEIGHBORS = 8
 
 _LEVEL = 1 / 127.5
 _TOLERANCE = 1.5 * _LEVEL  # rounding moves by less
-_MOST_MOVED = 0.1  # of the pixels that the network changed
+# Of the pixels that the network changed, at most so many may move: where kinds hardly differ, as no
+# dither and weak ones do, and where one moves them much less far than any other.
+_MOST_MOVED, _MOST_MOVED_CLEARLY = 0.11, 0.25
+_CLEARLY = 3.0  # times as far, in squares
 _MIN_CHANGED = 500  # pixels that tell enough
 _SAMPLE = 8192  # pixels of a frame that are judged
 _CHUNK = 16384  # pixels moved at a time: one compilation for frames of any size
@@ -72,8 +76,10 @@ class CellMover:
         """How the frames so far look dithered, one of `KINDS`; None if by none of these."""
         if self._num_changed < _MIN_CHANGED:
             return None
-        best = int(self._squares.argmin())  # colours move least
-        return KINDS[best] if self._num_moved[best] <= _MOST_MOVED * self._num_changed else None
+        best, second = np.argsort(self._squares)[:2]  # colours move least
+        is_clear = self._squares[second] > _CLEARLY * self._squares[best]
+        most = (_MOST_MOVED_CLEARLY if is_clear else _MOST_MOVED) * self._num_changed
+        return KINDS[best] if self._num_moved[best] <= most else None
 
     def __call__(
         self,

@@ -176,7 +176,7 @@ def _dequantizer(model: Model | None, lossy: bool, options: RestoreOptions) -> D
         raise InputError(
             f"{model.name}: has no dequantizer; choose another model or pass --dequantize off"
         )
-    return Dequantizer(network, strength=options.strength, tile=options.tile)
+    return Dequantizer(network, strength=options.strength, tile=options.tile, cells=not lossy)
 
 
 def _interpolator(model: Model | None, *, needed: bool) -> Interpolator | None:

@@ -19,6 +19,7 @@ from gif2video_jax.gifs.palette import Palette
 from gif2video_jax.gifs.reader import read_gif
 from gif2video_jax.pretrained import load_model, save_network
 from gif2video_jax.restoring import plan as module
+from gif2video_jax.restoring.dequantize import Dequantizer
 from gif2video_jax.restoring.options import RestoreOptions
 from gif2video_jax.restoring.restore import restore, restore_file
 from tests import gif_builder
@@ -308,8 +309,17 @@ def test_no_model_is_loaded_where_none_is_needed(tmp_path, monkeypatch):
     np.testing.assert_array_equal(restore(path).frames[0], read_gif(path).frames[0].rgb)
 
 
-def test_a_gif_that_looks_lossy_goes_through_its_own_dequantizer(tmp_path, tiny_model):
+def test_a_gif_that_looks_lossy_goes_through_its_own_dequantizer(
+    tmp_path, tiny_model, monkeypatch
+):
     """The tiny dequantiser keeps colours; here the one of lossy GIFs makes them lighter."""
+    cells = []
+
+    def recorded(network, **options):
+        cells.append(options["cells"])
+        return Dequantizer(network, **options)
+
+    monkeypatch.setattr(module, "Dequantizer", recorded)
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
     network = load_model(tiny_model).dequantizer
@@ -323,3 +333,5 @@ def test_a_gif_that_looks_lossy_goes_through_its_own_dequantizer(tmp_path, tiny_
         video = restore(source, weights=folder, dequantize="on", interpolate=False)
         same = np.array_equal(video.frames[0], read_gif(source).frames[0].rgb)
         assert same == (name == "exact")
+        # Lossy compression leaves no cells.
+        assert cells.pop() == (name == "exact")

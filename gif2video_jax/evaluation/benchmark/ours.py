@@ -64,8 +64,8 @@ class Restorer:
         if self.model.dequantizer is None:
             raise InputError(f"{self.model.name}: has no dequantizer, so nothing to measure")
         self.dequantizer = Dequantizer(self.model.dequantizer)
-        lossy = self.model.dequantizer_lossy
-        self._for_lossy = None if lossy is None else Dequantizer(lossy)
+        for_lossy = self.model.dequantizer_lossy or self.model.dequantizer
+        self._for_lossy = Dequantizer(for_lossy, cells=False)
         interpolator = self.model.interpolator
         self.interpolator = None if interpolator is None else Interpolator(interpolator)
         self._joint = interpolator is not None and interpolator.about.get("mode") == "joint"
@@ -94,7 +94,7 @@ class Restorer:
         stride = max(1, len(frames) // _FRAMES_TO_JUDGE)
         judged = frames[::stride][:_FRAMES_TO_JUDGE]
         wanted, reason = should_dequantize(judged)
-        lossy = self._for_lossy is not None and looks_lossy(judged)
+        lossy = looks_lossy(judged)
         timeline = Timeline([DELAY_MS] * len(frames), multiplier=multiplier)
         dequantizer = (self._for_lossy if lossy else self.dequantizer) if wanted else None
         key = (*frames[0].rgb.shape, multiplier, wanted, lossy, average)
