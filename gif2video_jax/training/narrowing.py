@@ -31,7 +31,7 @@ from gif2video_jax.training.examples import DequantizationExamples
 from gif2video_jax.training.export import without_dtype
 from gif2video_jax.training.trained import load_config
 
-_KIND = "ccdnet1"
+KIND = "ccdnet1"
 
 
 class _Channels(NamedTuple):
@@ -269,6 +269,20 @@ def _convolution(kernel: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
     return {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
 
 
+def asked_for(weights: str, config_path: str, output: str) -> tuple[Network, dict[str, Any]]:
+    """The trained CCDNet-1 of a weight file, and the fields of the one that a config trains.
+
+    Raises:
+      InputError: if either is none, or the output's folder isn't there.
+    """
+    network, config = load_network(weights), load_config(config_path)
+    if network.kind != KIND or config.task != "dequantization":
+        raise InputError(f"{weights}: expected a ccdnet1 and a config of dequantization")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(output))):
+        raise InputError(f"{output}: no such folder; make it first")
+    return network, without_dtype(config.model.to_dict())
+
+
 def narrow_file(
     weights: str, config_path: str, output: str, *, corpus: str, num_frames: int = 64
 ) -> None:
@@ -284,18 +298,13 @@ def narrow_file(
     Raises:
       InputError: if anything of these is missing, broken or does not fit.
     """
-    network, config = load_network(weights), load_config(config_path)
-    fields = without_dtype(config.model.to_dict())
-    if network.kind != _KIND or config.task != "dequantization":
-        raise InputError(f"{weights}: expected a ccdnet1 and a config of dequantization")
-    if not os.path.isdir(os.path.dirname(os.path.abspath(output))):
-        raise InputError(f"{output}: no such folder; make it first")
+    network, fields = asked_for(weights, config_path, output)
     examples = DequantizationExamples(corpus, patch_size=128, patches_per_frame=1)
     chosen = [examples[index] for index in range(num_frames)]
     batch = {name: jnp.asarray(np.concatenate([e[name] for e in chosen])) for name in chosen[0]}
     inputs = frame_inputs(batch, fields.get("geometry_channels", 0))
     variables = narrowed(network, fields["unet"], inputs.gif, inputs.geometry)
-    save_network(output, _KIND, fields, variables, dtype="float32", about={"narrowed": weights})
+    save_network(output, KIND, fields, variables, dtype="float32", about={"narrowed": weights})
 
 
 def main() -> None:

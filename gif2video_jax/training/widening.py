@@ -12,7 +12,6 @@ narrow one's channels and blocks.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,12 +22,9 @@ import numpy as np
 
 from gif2video_jax.errors import InputError
 from gif2video_jax.models.build import build_model
-from gif2video_jax.network_files import Network, load_network, save_network
-from gif2video_jax.training.export import without_dtype
-from gif2video_jax.training.narrowing import check_widths
-from gif2video_jax.training.trained import load_config
+from gif2video_jax.network_files import Network, save_network
+from gif2video_jax.training.narrowing import KIND, asked_for, check_widths
 
-_KIND = "ccdnet1"
 Layer = Mapping[str, np.ndarray]
 
 
@@ -68,7 +64,7 @@ def widened(network: Network, unet: Mapping[str, Any], key: jax.Array) -> dict[s
 
 def _fresh(network: Network, unet: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:
     """Parameters of the wide U-Net as a training begins with them."""
-    module = build_model(_KIND, {**network.fields, "unet": unet})
+    module = build_model(KIND, {**network.fields, "unet": unet})
     side = 2 ** len(unet["stage_channels"]) * unet.get("stem_factor", 1)
     frame = jnp.zeros((1, side, side, 3))
     geometry = jnp.zeros((1, side, side, module.geometry_channels))
@@ -121,14 +117,9 @@ def widen_file(weights: str, config_path: str, output: str, *, seed: int = 0) ->
     Raises:
       InputError: if anything of these is missing, broken or does not fit.
     """
-    network, config = load_network(weights), load_config(config_path)
-    fields = without_dtype(config.model.to_dict())
-    if network.kind != _KIND or config.task != "dequantization":
-        raise InputError(f"{weights}: expected a ccdnet1 and a config of dequantization")
-    if not os.path.isdir(os.path.dirname(os.path.abspath(output))):
-        raise InputError(f"{output}: no such folder; make it first")
+    network, fields = asked_for(weights, config_path, output)
     variables = widened(network, fields["unet"], jax.random.key(seed))
-    save_network(output, _KIND, fields, variables, dtype="float32", about={"widened": weights})
+    save_network(output, KIND, fields, variables, dtype="float32", about={"widened": weights})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
