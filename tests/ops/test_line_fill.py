@@ -123,12 +123,11 @@ def test_lines_and_a_harmonic_surface_share_a_small_hole():
         arrays = (jnp.asarray(a[None, ..., None], jnp.float32) for a in (array, known))
         return np.asarray(smooth(*arrays))[0, ..., 0]
 
-    wanted = (like * colors + 0.03 * harmonic(edges)) / (like + 0.03)
-    wanted = wanted + harmonic(image - edges)
+    wanted = (like * colors + 0.1 * harmonic(edges)) / (like + 0.1) + harmonic(image - edges)
     arrays = (jnp.asarray(a[None, ..., None], jnp.float32) for a in (image * known, known))
     found = np.asarray(fill(*arrays))[0, ..., 0]
     np.testing.assert_allclose(found[~known], wanted[~known], atol=1e-4)
-    assert like[~known].min() < 0.03 < like[~known].max()  # either counts most somewhere
+    assert like[~known].min() < 0.1 < like[~known].max()  # either counts most somewhere
 
 
 def test_there_is_no_seam():
