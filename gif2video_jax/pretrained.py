@@ -4,8 +4,7 @@ A model is up to four networks, each a file of its own (`network_files.py`): a d
 interpolator, an inpainter, and perhaps another dequantiser for GIFs that were compressed lossily
 (dequantizer_lossy, see `gifs.lossy`). Bundled models live in the package's folder `weights`, as
 NAME.dequantizer.safetensors and so on, with a card for people (NAME.md) and for programs
-(NAME.json). Parts that a bundled model lacks may be those of another, which its card names as
-"rest_from". A folder with the files dequantizer.safetensors and interpolator.safetensors, as
+(NAME.json). A folder with the files dequantizer.safetensors and interpolator.safetensors, as
 `gif2video import-torch` makes it, or inpainter.safetensors, works wherever the name of a bundled
 model does.
 """
@@ -47,9 +46,8 @@ class ModelCard:
 
     Attributes:
       name: of a bundled model, or the folder's.
-      parts: which of `PARTS` it has, and "dither_classifier" if that came with it. Those of
-        another bundled model count only once it is loaded.
-      size: of the weights of these, bytes.
+      parts: which of `PARTS` it has, and "dither_classifier" if that came with it.
+      size: of its weights, bytes.
       facts: the machine-readable card: summary, data, steps, hardware, results, licence. Empty if
         a folder has none.
     """
@@ -107,7 +105,8 @@ def load_model(name_or_folder: str | os.PathLike = "default") -> Model:
     with _bundled_folder() as folder:
         files = _bundled_files(folder, name)
         bundled = any(files[part].is_file() for part in PARTS)
-        files = _with_rest(folder, files) if bundled else _folder_files(name)
+        if not bundled:
+            files = _folder_files(name)
         networks = {
             part: load_network(files[part], check=not bundled) if files[part].is_file() else None
             for part in PARTS
@@ -132,17 +131,6 @@ def _bundled_files(folder: pathlib.Path, name: str) -> dict[str, pathlib.Path]:
     return {part: folder / f"{name}.{part}{_SUFFIX}" for part in PARTS + _FURTHER_PARTS} | {
         "card": folder / f"{name}.json"
     }
-
-
-def _with_rest(
-    folder: pathlib.Path, files: Mapping[str, pathlib.Path]
-) -> dict[str, pathlib.Path]:
-    """The files of a bundled model, those that it lacks from the one that its card names."""
-    rest = _facts(files["card"]).get("rest_from")
-    if rest is None:
-        return dict(files)
-    others = _bundled_files(folder, rest)
-    return {part: path if path.is_file() else others[part] for part, path in files.items()}
 
 
 def _folder_files(name: str) -> dict[str, pathlib.Path]:
@@ -177,24 +165,15 @@ def _card(name: str, files: Mapping[str, pathlib.Path]) -> ModelCard:
     """
     parts = tuple(part for part in PARTS + _FURTHER_PARTS if files[part].is_file())
     size = sum(files[part].stat().st_size for part in parts)
-    return ModelCard(name, parts, size, _facts(files["card"]))
-
-
-def _facts(path: pathlib.Path) -> Mapping[str, Any]:
-    """What a machine-readable card says; nothing if there is none.
-
-    Raises:
-      InputError: if it is no JSON object.
-    """
-    if not path.is_file():
-        return {}
+    if not files["card"].is_file():
+        return ModelCard(name, parts, size)
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts = json.loads(files["card"].read_text("utf-8"))
     except ValueError as error:
-        raise InputError(f"{path}: no JSON: {_one_line(error)}") from error
+        raise InputError(f"{files['card']}: no JSON: {_one_line(error)}") from error
     if not isinstance(facts, dict):
-        raise InputError(f"{path}: expected a JSON object, got {type(facts).__name__}")
-    return facts
+        raise InputError(f"{files['card']}: expected a JSON object, got {type(facts).__name__}")
+    return ModelCard(name, parts, size, facts)
 
 
 def _check_part(path: pathlib.Path, part: str, network: Network | None) -> None:

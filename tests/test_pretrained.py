@@ -203,15 +203,6 @@ def test_a_model_loads_by_name(bundle):
     assert load_model("fast").interpolator is None
 
 
-def test_what_a_model_lacks_is_that_of_the_one_which_its_card_names(bundle):
-    (bundle / "fast.json").write_text(json.dumps({"rest_from": "default"}))
-    _, listed = list_models()
-    assert listed.parts == ("dequantizer",)
-    model = load_model("fast")
-    assert_trees_equal(model.interpolator.variables, load_model().interpolator.variables, rtol=0)
-    assert model.inpainter is None and model.card.parts == ("dequantizer", "interpolator")
-
-
 def test_a_folder_works_like_a_name(bundle, tmp_path, network):
     folder = tmp_path / "mine"
     folder.mkdir()

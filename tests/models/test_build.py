@@ -26,7 +26,7 @@ KIND_OF_TASK = {
 
 # Parameters of the network that each config trains. A config without a line here fails.
 CONFIG_PARAMETERS = {
-    "best_dequantizer": 5_536_204,
+    "wide_dequantizer": 5_536_204,
     "ccdnet1_faces_dither": 14_789_059,
     "ccdnet1_faces_nodither": 14_789_059,
     "ccdnet1_gan_faces_dither": 14_789_059,
