@@ -28,7 +28,7 @@ _LEVEL = 1 / 127.5
 _TOLERANCE = 1.5 * _LEVEL  # rounding moves by less
 # Of the pixels that the network changed, at most so many may move: where kinds hardly differ, as no
 # dither and weak ones do, and where one moves them much less far than any other.
-_MOST_MOVED, _MOST_MOVED_CLEARLY = 0.11, 0.25
+_MOST_MOVED, _MOST_MOVED_CLEARLY = 0.1, 0.25
 _CLEARLY = 3.0  # times as far, in squares
 _MIN_CHANGED = 500  # pixels that tell enough
 _SAMPLE = 8192  # pixels of a frame that are judged
