@@ -8,8 +8,8 @@ Commands:
 Data:
   the open corpus, packed with --max-side 2048
 Hardware and cost:
-  5.5 M parameters, four times the arithmetic; 0.7 to 1 s a step on two cores with matrix units, half
-  of it for making GIFs. It wants a GPU.
+  5.5 M parameters, four times the arithmetic; 0.7 to 1 s a step on two cores with matrix units,
+  half of it for making GIFs. It wants a GPU.
 Expected result:
   after 4,158 of the steps below 0.03 dB more than the bundled one, on training pictures as on
   others (docs/results.md): too few to be worth its time, and no sign of learning by heart.

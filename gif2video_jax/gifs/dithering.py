@@ -62,7 +62,27 @@ def dither_probabilities(frame: Frame) -> Float[np.ndarray, " k"] | None:
 
     None if the frame drew too few pixels for it, or fewer than three colours.
     """
-    rgb = _middle(_drawn(frame), _NETWORK_SIDE)
+    return _probabilities(_drawn(frame))
+
+
+def diffusion_probability(rgb: UInt8[np.ndarray, "h w 3"]) -> float | None:
+    """How likely a picture is error-diffused: what the network says, where the statistics agree.
+
+    These take next to no photograph without dither for diffused, the network a few.
+
+    Returns:
+      The probability; 0 where the statistics say otherwise, None if the picture is too small for
+      the network, or has fewer than three colours.
+    """
+    found = _probabilities(rgb)
+    if found is None:
+        return None
+    number = DITHER_KINDS.index("error diffusion")
+    return float(found[number]) if _by_statistics(rgb)[0] == DITHER_KINDS[number] else 0.0
+
+
+def _probabilities(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, " k"] | None:
+    rgb = _middle(rgb, _NETWORK_SIDE)
     if min(rgb.shape[:2]) < MIN_SIDE or _few_colors(rgb):
         return None
     return bundled_dither_network().probabilities(dither_planes(rgb))
@@ -93,7 +113,11 @@ def most_diffused_piece(rgb: UInt8[np.ndarray, "h w 3"]) -> float:
 
 def guess_by_statistics(frame: Frame) -> tuple[str, float]:
     """As `guess_dithering`, by the two statistics alone; how clear they are is from 0 to 1."""
-    rgb = _middle(_drawn(frame), _MAX_SIDE)
+    return _by_statistics(_drawn(frame))
+
+
+def _by_statistics(rgb: UInt8[np.ndarray, "h w 3"]) -> tuple[str, float]:
+    rgb = _middle(rgb, _MAX_SIDE)
     found_periodicity = periodicity(rgb)
     if found_periodicity > _MIN_PERIODICITY:
         return "ordered", _clearness(found_periodicity, _MIN_PERIODICITY, 0.2)

@@ -3,8 +3,9 @@
 Without dithering, and with a known ordered one, each pixel's truth lies in a cell of the palette
 (`ops.palette_cells`). A network keeps to the cells only roughly. How a GIF was dithered shows in
 how far its restored colours would have to move: the right kind moves few pixels, a wrong one many.
-Error diffusion and lossy compression leave no cells: under every kind many pixels would move. For
-GIFs that look lossy the question is not asked (`Dequantizer`'s `cells`).
+Error diffusion and lossy compression leave no cells: under every kind many pixels would move, and
+the dither classifier sees the former (`gifs.dithering`). For GIFs that look lossy the question is
+not asked (`Dequantizer`'s `cells`).
 `benchmarks/cells.py` prints what is chosen, and what it gains.
 """
 
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 
+from gif2video_jax.gifs.dithering import diffusion_probability
 from gif2video_jax.gifs.dithers import bayer_matrix
 from gif2video_jax.ops.image import to_float, to_uint8
 from gif2video_jax.ops.palette_cells import move_into_cells
@@ -28,8 +30,10 @@ _LEVEL = 1 / 127.5
 _TOLERANCE = 1.5 * _LEVEL  # rounding moves by less
 # Of the pixels that the network changed, at most so many may move: where kinds hardly differ, as no
 # dither and weak ones do, and where one moves them much less far than any other.
-_MOST_MOVED, _MOST_MOVED_CLEARLY = 0.1, 0.25
+_MOST_MOVED, _MOST_MOVED_CLEARLY = 0.15, 0.25
 _CLEARLY = 3.0  # times as far, in squares
+_DIFFUSED = 0.7  # probability of error diffusion; below it moving gained in the mean
+_FRAMES_CLASSIFIED = 3  # each takes 40 ms
 _MIN_CHANGED = 500  # pixels that tell enough
 _SAMPLE = 8192  # pixels of a frame that are judged
 _CHUNK = 16384  # pixels moved at a time: one compilation for frames of any size
@@ -70,11 +74,14 @@ class CellMover:
         self._num_changed = 0.0
         self._num_moved = np.zeros(len(KINDS))
         self._squares = np.zeros(len(KINDS))
+        self._diffused: list[float] = []
 
     @property
     def kind(self) -> str | None:
         """How the frames so far look dithered, one of `KINDS`; None if by none of these."""
         if self._num_changed < _MIN_CHANGED:
+            return None
+        if self._diffused and np.mean(self._diffused) >= _DIFFUSED:
             return None
         best, second = np.argsort(self._squares)[:2]  # colours move least
         is_clear = self._squares[second] > _CLEARLY * self._squares[best]
@@ -148,7 +155,11 @@ class CellMover:
         places: Int32[np.ndarray, " pixels"],
         known: Bool[np.ndarray, "h w"] | None,
     ) -> None:
-        """Adds what a sample of the pixels tells."""
+        """Adds what a sample of the pixels tells, and, of the first frames, the classifier."""
+        if len(self._diffused) < _FRAMES_CLASSIFIED:
+            probability = diffusion_probability(gif)
+            if probability is not None:
+                self._diffused.append(probability)
         # An odd stride meets every place of the pattern.
         chosen = np.arange(0, len(places), (len(places) // _SAMPLE) | 1)[:_SAMPLE]
         if known is not None:

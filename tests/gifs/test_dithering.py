@@ -1,5 +1,7 @@
 """The guess of a frame's dithering, on pictures whose dithering is known."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,7 @@ def shades(height=96, width=128):
 
 
 def gif_frame(tmp_path, image, dither, num_colors=32):
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "one.gif"
     maker.make_gif(
         [image], path, rate=10, num_colors=num_colors, quantizer="palettegen", dither=dither
@@ -44,6 +47,21 @@ def test_shades_and_a_rendered_film_are_told_apart(dither, frames, tmp_path):
         kind, clearness = dithering.guess_dithering(read_gif(path).frames[0])
         assert kind == expected
         assert 0 < clearness <= 1
+
+
+def test_diffusion_is_likely_where_network_and_statistics_agree(frames, tmp_path, monkeypatch):
+    diffused, plain, ordered = (
+        gif_frame(tmp_path / dither, frames[0], dither).rgb
+        for dither in ("floyd_steinberg", "none", "bayer1")
+    )
+    assert dithering.diffusion_probability(diffused) > 0.9
+    assert dithering.diffusion_probability(plain) < 0.5
+    assert dithering.diffusion_probability(ordered) < 0.1
+    sure = types.SimpleNamespace(probabilities=lambda planes: np.array([0, 1, 0]))
+    monkeypatch.setattr(dithering, "bundled_dither_network", lambda: sure)
+    assert dithering.diffusion_probability(diffused) == 1
+    assert dithering.diffusion_probability(plain) == 0
+    assert dithering.diffusion_probability(diffused[:5]) is None
 
 
 def test_chance_gives_an_alternation_of_a_third():

@@ -11,6 +11,7 @@ from gif2video_jax.evaluation.metrics import psnr
 from gif2video_jax.gifs.dithers import bayer_matrix, nearest_indices
 from gif2video_jax.gifs.maker import quantize
 from gif2video_jax.gifs.palette import palette_geometry
+from gif2video_jax.restoring import cells
 from gif2video_jax.restoring.cells import KINDS, NEIGHBORS, CellMover, PixelGeometry
 
 HEIGHT, WIDTH = 61, 83
@@ -90,6 +91,19 @@ def test_where_one_dither_is_clear_more_may_move():
         changes = mover.move(clean, gif, geometry, dither).astype(int) - clean
         assert 0.12 < (abs(changes).max(axis=-1) > 1).mean() < 0.25
         assert (moved is not clean) == is_moved
+
+
+def test_what_looks_diffused_is_not_moved(monkeypatch):
+    """Whatever the moves tell: the mean of the first frames that are large enough counts."""
+    found = iter([None, 0.9, 0.2, 0.6])
+    monkeypatch.setattr(cells, "diffusion_probability", lambda rgb: next(found))
+    _, gif, geometry, _ = gif_of(picture(), "none")
+    mover, clean = CellMover(), restored(picture())
+    kinds = []
+    for _ in range(5):  # the fifth frame is not asked about
+        mover(clean, gif, geometry)
+        kinds.append(mover.kind)
+    assert kinds == ["none", None, "none", "none", "none"]
 
 
 def test_transparent_pixels_say_nothing():
