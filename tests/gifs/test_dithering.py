@@ -57,7 +57,7 @@ def test_diffusion_is_likely_where_network_and_statistics_agree(frames, tmp_path
     assert dithering.diffusion_probability(diffused) > 0.9
     assert dithering.diffusion_probability(plain) < 0.5
     assert dithering.diffusion_probability(ordered) < 0.1
-    sure = types.SimpleNamespace(probabilities=lambda planes: np.array([0, 1, 0]))
+    sure = types.SimpleNamespace(probabilities=lambda planes: np.float32([0, 1, 0]))
     monkeypatch.setattr(dithering, "bundled_dither_network", lambda: sure)
     assert dithering.diffusion_probability(diffused) == 1
     assert dithering.diffusion_probability(plain) == 0
