@@ -74,14 +74,15 @@ class CellMover:
         self._num_changed = 0.0
         self._num_moved = np.zeros(len(KINDS))
         self._squares = np.zeros(len(KINDS))
-        self._diffused: list[float] = []
+        self._diffused: list[float] = []  # of the first frames, as the classifier says
+        self._num_classified: list[int] = []  # their pixels
 
     @property
     def kind(self) -> str | None:
         """How the frames so far look dithered, one of `KINDS`; None if by none of these."""
         if self._num_changed < _MIN_CHANGED:
             return None
-        if self._diffused and np.mean(self._diffused) >= _DIFFUSED:
+        if self._diffused and np.average(self._diffused, weights=self._num_classified) >= _DIFFUSED:
             return None
         best, second = np.argsort(self._squares)[:2]  # colours move least
         is_clear = self._squares[second] > _CLEARLY * self._squares[best]
@@ -160,6 +161,7 @@ class CellMover:
             probability = diffusion_probability(gif)
             if probability is not None:
                 self._diffused.append(probability)
+                self._num_classified.append(len(places))
         # An odd stride meets every place of the pattern.
         chosen = np.arange(0, len(places), (len(places) // _SAMPLE) | 1)[:_SAMPLE]
         if known is not None:

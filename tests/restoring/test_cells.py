@@ -104,6 +104,13 @@ def test_what_looks_diffused_is_not_moved(monkeypatch):
         mover(clean, gif, geometry)
         kinds.append(mover.kind)
     assert kinds == ["none", None, "none", "none", "none"]
+    found = iter([0.2, 0.9, 0.9])
+    mover.restart()
+    mover(clean, gif, geometry)
+    part = (slice(0, 20), slice(0, 20))
+    for _ in range(2):  # a small part counts less
+        mover(clean[part], gif[part], geometry.part(part))
+    assert mover.kind == "none"
 
 
 def test_transparent_pixels_say_nothing():
