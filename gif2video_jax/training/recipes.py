@@ -74,9 +74,8 @@ def random_recipe(rng: np.random.Generator, kind: str = "wild") -> GifRecipe:
     if kind not in WILD:
         parts = kind.split("/")
         if len(parts) != 3 or not parts[0].isdigit():
-            raise ValueError(
-                f"kind: expected {' or '.join(WILD)} or 'COLORS/QUANTIZER/DITHER', got {kind!r}"
-            )
+            wild = ", ".join(map(repr, WILD))
+            raise ValueError(f"kind: expected {wild} or 'COLORS/QUANTIZER/DITHER', got {kind!r}")
         return GifRecipe(int(parts[0]), parts[1], parts[2])
     if rng.random() < 0.5:
         num_colors = int(rng.choice([16, 32, 64, 128, 256, 256]))
