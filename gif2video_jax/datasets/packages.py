@@ -1,10 +1,12 @@
 """Downloads distribution packages by their own clients, and reads files out of them.
 
 Debian packages are `ar` archives of tar files, wheels are ZIP files; Python's library reads both,
-so that packages fetched elsewhere unpack on any system.
+so that packages fetched elsewhere unpack on any system. A path `a.rcc!b` is `b` inside the Qt
+resource `a.rcc` (see `qt_resources`).
 """
 
 import contextlib
+import functools
 import io
 import re
 import shutil
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from gif2video_jax.datasets.corpus_list import Package
+from gif2video_jax.datasets.qt_resources import read_resource
 from gif2video_jax.errors import InputError
 
 Run = Callable[..., subprocess.CompletedProcess]
@@ -79,12 +82,25 @@ def open_package(path: Path):
     try:
         if path.suffix == ".whl":
             with zipfile.ZipFile(path) as archive:
-                yield archive.read
+                yield _reader(archive.read)
         else:
             with path.open("rb") as file, _deb_data(file, path) as archive:
-                yield lambda name: _read_member(archive, name)
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+                yield _reader(lambda name: _read_member(archive, name))
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise InputError(f"{path}: damaged or not a package ({error}); download it again") from None
+
+
+def _reader(read: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """Reads what lies in resources, too; of these the last is kept, for going back takes long."""
+    resource = functools.lru_cache(maxsize=1)(read)
+
+    def read_path(path: str) -> bytes:
+        outer, mark, inner = path.partition("!")
+        return read_resource(resource(outer), inner) if mark else read(path)
+
+    return read_path
 
 
 def _command(package: Package, version: str) -> list[str]:

@@ -26,6 +26,7 @@ from gif2video_jax.datasets.corpus_pack import pack
 from gif2video_jax.datasets.pictures import load_still
 from gif2video_jax.errors import InputError
 from gif2video_jax.media import open_writer
+from tests.datasets.test_qt_resources import VERSION_1
 
 
 def picture(seed, height=60, width=80):
@@ -116,7 +117,8 @@ def small_corpus(tmp_path):
 
 def test_the_list_names_only_the_packages_that_were_chosen():
     train = {"gnome-backgrounds", "mate-backgrounds", "plasma-workspace-wallpapers"}
-    train |= {"lomiri-wallpapers-20.04", "opencv-doc"}
+    train |= {"lomiri-wallpapers-20.04", "lomiri-wallpapers-16.04", "opencv-doc"}
+    train |= {"gcompris-qt-data", "palapeli-data"}
     files = open_corpus_list().files
     assert {f.package for f in files if f.split != "test"} == train
     assert [f.name for f in files if f.package == "opencv-doc"] == ["opencv-doc/vtest.avi"]
@@ -140,10 +142,10 @@ def test_a_group_lies_in_one_split_and_every_file_has_its_facts():
     assert {file.package for file in listed.files} == {p.name for p in listed.packages}
 
 
-def test_validation_has_eight_groups_of_photographs_and_drawings():
+def test_validation_has_fifteen_photographs_and_four_drawings():
     files = [file for file in open_corpus_list().files if file.split == "validation"]
-    assert len({file.group for file in files}) == 8
-    assert len({file.group for file in files if file.style == "photograph"}) == 4
+    assert len({file.group for file in files if file.style == "photograph"}) == 15
+    assert len({file.group for file in files if file.style == "drawing"}) == 4
 
 
 # --- fetching
@@ -208,6 +210,23 @@ def test_a_damaged_package_is_refused_by_name(small_corpus, tmp_path, name, cont
     (folder / name).write_bytes(content)
     with pytest.raises(InputError, match=name.replace(".", r"\.")):
         fetch(tmp_path / "c", from_folder=folder, corpus=listed)
+
+
+def test_files_inside_qt_resources_are_read(tmp_path):
+    resource = VERSION_1
+    make_deb(tmp_path / "game_1_all.deb", {"usr/a.rcc": resource, "usr/b.rcc": resource[:99]})
+    with packages.open_package(tmp_path / "game_1_all.deb") as read:
+        assert read("usr/a.rcc!pictures/a.txt") == b"a short text"
+        assert read("usr/a.rcc") == resource
+        with pytest.raises(KeyError):
+            read("usr/a.rcc!pictures/b.txt")
+        with pytest.raises(KeyError):
+            read("usr/c.rcc!pictures/a.txt")
+    with (
+        pytest.raises(InputError, match=r"game_1_all\.deb: damaged .*resource"),
+        packages.open_package(tmp_path / "game_1_all.deb") as read,
+    ):
+        read("usr/b.rcc!pictures/a.txt")
 
 
 def test_packages_are_downloaded_by_their_clients(tmp_path, monkeypatch):
