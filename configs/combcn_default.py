@@ -4,7 +4,8 @@ Command:
   python -m gif2video_jax.training.train --config=configs/combcn_default.py --workdir=DIR \
     --config.data.source=packed:corpus.zip
 Data:
-  the open corpus: 80 % motion rendered from its stills, 20 % its clips; boxes, strokes, text, logos
+  the open corpus: 20 % its clips, 40 % its stills at rest, 40 % motion rendered from them; boxes,
+  strokes, text, logos
 Hardware and cost:
   docs/inpainting.md
 """

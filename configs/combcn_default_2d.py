@@ -1,10 +1,13 @@
-"""What the bundled inpainter is held against: its 2D network alone, without guidance.
+"""The 2D network of the bundled inpainter, without guidance: CombCN's start, and its baseline.
 
 Command:
   python -m gif2video_jax.training.train --config=configs/combcn_default_2d.py --workdir=DIR \
     --config.data.source=packed:corpus.zip
-Data, hardware and cost:
-  as combcn_default.py
+Data:
+  single squares of the open corpus' stills, of 0.15 to 1 of the short side; boxes, strokes, text,
+  logos
+Hardware and cost:
+  docs/inpainting.md
 """
 
 import ml_collections
@@ -14,7 +17,4 @@ from gif2video_jax.training import inpainting_configs
 
 def get_config() -> ml_collections.ConfigDict:
     """The config."""
-    return inpainting_configs.default(
-        losses={"combined": 1.0},
-        model={"guidance": False, "fill": "smooth"},
-    )
+    return inpainting_configs.stills()

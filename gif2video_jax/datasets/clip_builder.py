@@ -35,6 +35,7 @@ from gif2video_jax.datasets.clips import (
 )
 from gif2video_jax.errors import InputError
 
+Version = tfds.core.Version
 PART = "_part"
 # How many processes build, where Beam does not.
 WORKERS_VARIABLE = "GIF2VIDEO_DATA_WORKERS"
@@ -148,7 +149,7 @@ class ClipBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):  #
     build has (`PUBLISHED`).
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
     BUILDER_CONFIGS = common_configs()
     # Split -> (videos, frames or None) as the authors published.

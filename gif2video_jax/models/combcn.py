@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -30,13 +31,14 @@ from jaxtyping import Array, Float, Int
 from gif2video_jax.models.frame_network import LAST_OF_RATIO, FrameNetwork
 from gif2video_jax.models.volume_network import VolumeNetwork
 from gif2video_jax.ops.fill import fill_from_other_frames, fill_smoothly
-from gif2video_jax.ops.image import resize_bilinear
+from gif2video_jax.ops.image import resize_bilinear, shrink
+from gif2video_jax.ops.line_fill import fill_along_lines
 from gif2video_jax.ops.motion_fill import fill_along_motion
 
 NORMS = ("batch", "none")
-FILLS = ("mean", "smooth", "video", "motion")
-# Those that also tell the networks where a hole was filled from other frames.
-_TELLING = ("video", "motion")
+FILLS = ("mean", "smooth", "lines", "video", "motion")
+# Those that also tell the networks where a hole was not filled from other frames.
+_TELLING = ("lines", "video", "motion")
 COMPOSITIONS = ("direct", "residual")
 
 
@@ -67,9 +69,11 @@ class CombCN(nn.Module):
       guidance: whether there is a 3DCN.
       stride_time: see `VolumeNetwork`.
       fill: what the networks see in holes: "mean" (`mean_color`, the paper's), "smooth" (a smooth
-        continuation of what is around), "video" (what other frames show at that place, else
-        smooth; the networks also see where that is so, a fifth channel), or "motion" (along the
-        motion too, as far as frames agree, else what lines meet, see `ops.motion_fill`).
+        continuation of what is around), "lines" (what lines through each frame by itself meet, see
+        `ops.line_fill`), "video" (what other frames show at that place, else smooth), or "motion"
+        (along the motion too, as far as frames agree, else what lines meet, see
+        `ops.motion_fill`). With the last three the networks also see where no other frame tells
+        anything, a fifth channel.
       mean_color: RGB in [-1, 1].
       composition: "direct" (the paper's), or "residual": the networks' outputs are added to the
         fill, and the 2D network's to what the 3DCN added, too; a network of few parameters starts
@@ -174,7 +178,7 @@ class CombCN(nn.Module):
         if self.guidance:
             small = self._complete_volume(inputs, train if train_volume is None else train_volume)
             assert small.volume is not None
-            added = small.volume - _shrink(inputs[..., :3], self.ratio)
+            added = small.volume - shrink(inputs[..., :3], self.ratio)
         guide = small.volume
         if frames is not None:
             inputs = inputs[:, frames]
@@ -206,7 +210,7 @@ class CombCN(nn.Module):
         return self._complete_volume(inputs, train)
 
     def _complete_volume(self, inputs, train: bool) -> Completion:
-        small = _shrink(inputs, self.ratio)
+        small = shrink(inputs, self.ratio)
         # A small pixel that touches a hole is one.
         mask = jnp.ceil(small[..., 3:4])
         small = small.at[..., 3:4].set(mask)
@@ -230,6 +234,9 @@ class CombCN(nn.Module):
             video = video * known + color * mask
         elif self.fill == "motion":
             video, seen = fill_along_motion(video, known)
+        elif self.fill == "lines":
+            single = [x.reshape(-1, 1, *x.shape[2:]) for x in (video, known)]
+            video = jax.vmap(fill_along_lines)(*single).reshape(video.shape)
         else:
             if self.fill == "video":
                 video, seen = fill_from_other_frames(video, known)
@@ -251,13 +258,6 @@ class CombCN(nn.Module):
                 f"video: expected a multiple of {self.time_multiple} frames and of {self.multiple} "
                 f"pixels a side, got {video[1]} frames of {video[2]} x {video[3]}; pad it"
             )
-
-
-def _shrink(video: Float[Array, "n t h w c"], ratio: int) -> Float[Array, "n t h2 w2 c"]:
-    """Means of ratio x ratio pixels."""
-    n, t, h, w, c = video.shape
-    blocks = video.reshape(n, t, h // ratio, ratio, w // ratio, ratio, c)
-    return blocks.mean(axis=(3, 5))
 
 
 def _grow(video: Float[Array, "n t h w c"], shape: Sequence[int]) -> Float[Array, "n t h2 w2 c"]:

@@ -52,6 +52,13 @@ def depth_to_space(image: Float[Array, "n h w c"], factor: int) -> Float[Array, 
     )
 
 
+def shrink(video: Float[Array, "n t h w c"], factor: int) -> Float[Array, "n t h2 w2 c"]:
+    """Means of factor x factor pixels; height and width are multiples of `factor`."""
+    n, t, h, w, c = video.shape
+    blocks = video.reshape(n, t, h // factor, factor, w // factor, factor, c)
+    return blocks.mean(axis=(3, 5))
+
+
 def resize_bilinear(
     image: Float[Array, "n h w c"], height: int, width: int, *, align_corners: bool
 ) -> Float[Array, "n height width c"]:

@@ -2,8 +2,8 @@
 
     union of a window's masks -> holes that lie close together -> a region with its scale -> tiles
 
-A network that was trained on holes of up to so many pixels sees thicker ones at a smaller scale;
-thin ones, such as letters, it sees as they are, however far a caption stretches.
+Holes of more than so many pixels are filled at a smaller scale; thin ones, such as letters, as they
+are, however far a caption stretches.
 """
 
 import dataclasses
@@ -28,13 +28,15 @@ class HoleTile:
     Attributes:
       core: what is filled, in pixels of the frame.
       window: what the network sees; may reach beyond the frame at the right and the bottom.
-      scale: how many pixels of the frame make one of the network's on each axis.
+      scale: how many pixels of the frame make one of the fill's on each axis.
+      thickness: of the thickest hole in it, pixels of the frame.
       ramp: over how many pixels neighbouring cores are blended; 0 for a region of one tile.
     """
 
     core: Box
     window: Box
     scale: int
+    thickness: int
     ramp: int
 
 
@@ -45,14 +47,15 @@ def plan_hole_tiles(
 
     Args:
       masks: True in holes.
-      thickness: of the thickest hole that the network knows, pixels.
-      margin: what the network should see around, pixels of its own scale.
-      multiple: sides of the network's input are multiples of it.
+      thickness: of the thickest hole that is filled at full size, pixels.
+      margin: what should be seen around a hole, pixels of the fill's scale.
+      multiple: the sides of windows are multiples of it, in pixels of that scale.
     """
     height, width = masks.shape[1:]
     tiles = []
     for box in _close_together(np.asarray(masks.any(axis=0))):
-        scale = max(1, -(-_thickness(masks[(slice(None), *box.slices)]) // thickness))
+        thickest = _thickness(masks[(slice(None), *box.slices)])
+        scale = max(1, -(-thickest // thickness))
         for core, ramp in _cores(box, (MAX_TILE - 2 * margin) * scale, margin * scale):
             seen = core.grown(margin * scale, height, width)
             step = round_up(_BUCKET, multiple) * scale
@@ -61,7 +64,7 @@ def plan_hole_tiles(
             top = max(0, min(seen.top, height - size[0]))
             left = max(0, min(seen.left, width - size[1]))
             window = Box(top, left, top + size[0], left + size[1])
-            tiles.append(HoleTile(core, window, scale, ramp))
+            tiles.append(HoleTile(core, window, scale, thickest, ramp))
     return tiles
 
 

@@ -3,7 +3,9 @@
     frames and masks -> scenes -> windows of F frames, half overlapping -> tiles around the holes
       -> the network -> blended over windows and tiles -> the holes of each frame
 
-Everything outside the holes stays as it was.
+A network that corrects a fill (`CombCN.composition` "residual") sees thick holes at a half or a
+quarter of the size, so that they are as thick as those it was trained on; the fill keeps its size,
+and the correction is enlarged and added to it. Everything outside the holes stays as it was.
 """
 
 import dataclasses
@@ -21,7 +23,7 @@ from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.models.combcn import CombCN
 from gif2video_jax.ops.compiling import convolution_options
 from gif2video_jax.ops.fill import fill_smoothly
-from gif2video_jax.ops.image import to_float
+from gif2video_jax.ops.image import shrink, to_float
 from gif2video_jax.pretrained import Network
 from gif2video_jax.restoring.compilation import StoredFunction
 from gif2video_jax.restoring.hole_regions import HoleTile, plan_hole_tiles, tile_weights
@@ -61,10 +63,13 @@ class Inpainter:
         self._variables = jax.device_put(network.variables)
         self.window = round_up(window, module.time_multiple)
         self._hop = self.window // 2
-        # So far the farthest dilation reaches, at a quarter of the size: what the network should
-        # see around a hole, and half of the thickest hole that is still seen through.
-        self._margin = 4 * max(module.dilations)
-        self._thickness = 2 * self._margin
+        # So far the farthest dilation reaches, at a quarter of the size: half of the side that the
+        # network was trained on, if it was as the paper's is, and the thickest box of it.
+        self._reach = 4 * max(module.dilations)
+        self._largest_factor = 4 if module.composition == "residual" else 1
+        # What is seen around a hole, and the thickest hole that is filled at full size.
+        self._margin = self._reach * min(2, self._largest_factor)
+        self._thickness = max(2 * self._reach, self._largest_factor * self._reach)
         self._cut_detector = cut_detector
         self.num_cuts = 0
         self._compiled = functools.cache(self._compiled_at)
@@ -134,7 +139,7 @@ class Inpainter:
             masks,
             thickness=self._thickness,
             margin=self._margin,
-            multiple=self._module.multiple,
+            multiple=self._module.multiple * self._largest_factor,
         )
         for tile in tiles:
             size = (tile.window.height, tile.window.width)
@@ -142,17 +147,25 @@ class Inpainter:
             holes = np.ones((self.window, *size), bool)  # beyond the frame nothing is known
             inside = masks[(order, *_within(tile.window))]
             holes[:, : inside.shape[1], : inside.shape[2]] = inside
-            values = np.asarray(self._complete(self._variables, video, holes, scale=tile.scale))
+            sizes = {"scale": tile.scale, "factor": self._factor(tile)}
+            values = np.asarray(self._complete(self._variables, video, holes, **sizes))
             for frame, result, weight in zip(frames, values, weights, strict=False):
                 frame.add(tile, result, float(weight))
 
-    def _complete(self, variables: Any, video: Any, holes: Any, scale: int) -> Any:
-        return self._compiled(scale)(variables, video, holes)
+    def _complete(self, variables: Any, video: Any, holes: Any, scale: int, factor: int) -> Any:
+        return self._compiled(scale, factor)(variables, video, holes)
 
-    def _compiled_at(self, scale: int) -> StoredFunction:
+    def _factor(self, tile: HoleTile) -> int:
+        """How many pixels of the fill make one of the network's: 1, 2 or 4."""
+        factor = 1
+        while factor < self._largest_factor and tile.thickness > tile.scale * factor * self._reach:
+            factor *= 2
+        return factor
+
+    def _compiled_at(self, scale: int, factor: int) -> StoredFunction:
         return StoredFunction(
-            functools.partial(self._complete_tile, scale=scale),
-            f"complete {self._module!r} {scale}",
+            functools.partial(self._complete_tile, scale=scale, factor=factor),
+            f"complete {self._module!r} {scale} {factor}",
             convolution_options(),
         )
 
@@ -162,12 +175,12 @@ class Inpainter:
         video: UInt8[Array, "t h w 3"],
         holes: Bool[Array, "t h w"],
         scale: int,
+        factor: int,
     ) -> Float[Array, "t h w 3"]:
         """The network's frames of a tile in levels of 0 to 255, at full size."""
         frames, mask = to_float(video), holes.astype(jnp.float32)[..., None]
         if scale == 1:
-            result = self._module.apply(variables, frames[None], mask[None]).frames[0]
-            return _levels(result)
+            return _levels(self._completed(variables, frames, mask, factor))
         t, h, w, _ = frames.shape
         small_shape = (t, h // scale, scale, w // scale, scale)
         # The network also guesses what is known around the hole: there its error is seen.
@@ -176,11 +189,28 @@ class Inpainter:
         small = (frames * (1 - mask)).reshape(*small_shape, 3).sum(axis=(2, 4))
         small = small / jnp.maximum(known, 1)
         small_mask = (known < scale * scale).astype(jnp.float32)
-        result = self._module.apply(variables, small[None], small_mask[None]).frames[0]
+        result = self._completed(variables, small, small_mask, factor)
         result = small + small_mask * (result - small)
         large = jax.image.resize(result, frames.shape, "bilinear", antialias=False)
         # The error at the hole's edge is carried smoothly into the hole and taken off.
         return _levels(large + fill_smoothly(frames - large, mask - hole))
+
+    def _completed(
+        self,
+        variables: Any,
+        frames: Float[Array, "t h w 3"],
+        mask: Float[Array, "t h w 1"],
+        factor: int,
+    ) -> Float[Array, "t h w 3"]:
+        """The frames completed; by a `factor` above 1 the fill of this size, corrected at less."""
+        if factor == 1:
+            return self._module.apply(variables, frames[None], mask[None]).frames[0]
+        filled = self._module.apply(variables, frames[None], mask[None], method="fill_holes")
+        small, small_mask = shrink(filled, factor), jnp.ceil(shrink(mask[None], factor))
+        result = self._module.apply(variables, small[..., :3], small_mask, filled=small).frames
+        correction = (small_mask * (result - small[..., :3]))[0]
+        large = jax.image.resize(correction, frames.shape, "bilinear", antialias=False)
+        return filled[0, ..., :3] + mask * large
 
 
 @dataclasses.dataclass

@@ -65,6 +65,7 @@ def paper(**changes: Any) -> ml_collections.ConfigDict:
                 "num_frames": 32,
                 "masks": "box_fixed",
                 "real_share": 1.0,
+                "still_share": 0.0,
                 "sampling": "videos",
             },
             "accumulate_steps": 1,
@@ -81,20 +82,21 @@ def paper(**changes: Any) -> ml_collections.ConfigDict:
 
 
 def default(**changes: Any) -> ml_collections.ConfigDict:
-    """A small network on the open corpus, for one CPU core: the bundled model's set-up.
+    """A small network on the open corpus: the bundled model's set-up, which corrects a fill.
 
-    Half of the paper's side and of its dilations: a hole that is thicker than 32 pixels is worked
-    at a smaller scale (`restoring.inpaint`). Both networks train from the start: the fill that
-    they correct is a start already.
+    A quarter of the paper's side and of its dilations: what a fill misses inside a hole is smooth,
+    and a hole that is thicker than 16 pixels is corrected at a smaller scale
+    (`restoring.inpaint`). Both networks train from the start, the 2D network after its own
+    training (`training.guiding`).
 
     Args:
-      **changes: fields of the config that differ; those of `model` are merged.
+      **changes: fields of the config that differ; those of `model` and of `data` are merged.
     """
     small = {
         "base_channels": 16,
         "volume_channels": 8,
-        "dilations": (1, 2, 4, 8),
-        "volume_dilations": (1, 2, 4),
+        "dilations": (1, 1, 2, 4),
+        "volume_dilations": (1, 1, 2),
         "fill": "motion",
         "composition": "residual",
         "norm": "none",
@@ -102,38 +104,62 @@ def default(**changes: Any) -> ml_collections.ConfigDict:
         "residual_layers": True,
     }
     config = paper(
-        num_steps=3_000,
+        num_steps=4_000,
         volume_steps=0,
-        frames_per_clip=2,
-        ema_decay=0.99,
+        frames_per_clip=4,
+        ema_decay=0.999,
         num_workers=1,
-        validation_batches=8,
-        log_every=25,
-        evaluate_every=200,
+        validation_batches=32,
+        log_every=100,
+        evaluate_every=1_000,
         checkpoint_every_seconds=180.0,
         model=small | changes.pop("model", {}),
     )
     config.optimizer.update(
         {
-            "schedule": "constant",
-            "warmup_steps": 50,
+            "learning_rate": 3e-4,
+            "schedule": "cosine",
+            "warmup_steps": 200,
             "b2": 0.99,
             "weight_decay": 0.0,
             "clip_norm": 1.0,
         }
     )
-    config.data = ml_collections.ConfigDict(
-        {
-            "source": "packed:corpus.zip",
-            "examples_per_batch": 4,
-            "size": 64,
-            "num_frames": 8,
-            "masks": "mixed",
-            "real_share": 0.2,
-            "max_motion": 3.0,
-            "uses": 8,
-        }
-    )
+    data = {
+        "source": "packed:corpus.zip",
+        "examples_per_batch": 8,
+        "size": 32,
+        "num_frames": 8,
+        "masks": "mixed",
+        "real_share": 0.2,
+        "still_share": 0.5,
+        "max_motion": 3.0,
+        "uses": 4,
+    }
+    config.data = ml_collections.ConfigDict(data | changes.pop("data", {}))
     for name, value in changes.items():
         config[name] = value
+    return config
+
+
+def stills(**changes: Any) -> ml_collections.ConfigDict:
+    """The 2D network of the bundled model by itself, on single pictures, which need no motion.
+
+    Args:
+      **changes: see `default`.
+    """
+    config = default(
+        losses={"combined": 1.0},
+        model={"guidance": False, "fill": "lines"},
+        data={
+            "examples_per_batch": 32,
+            "num_frames": 1,
+            "real_share": 0.0,
+            "still_share": 1.0,
+        },
+        num_steps=40_000,
+        frames_per_clip=0,
+        **changes,
+    )
+    config.optimizer.learning_rate = 1e-3
     return config

@@ -15,6 +15,8 @@ from gif2video_jax.training.sources import open_source
 
 # Real clips are made smaller until their short side is up to this much longer than the crop.
 _MAX_ROOM = 1.8
+# Parts of stills are at least this share of the short side; small shares are as likely as large.
+_LEAST = 0.15
 # How far apart examples of one clip are, and so of how many clips batches at a time consist.
 _APART = 32
 
@@ -32,6 +34,7 @@ class InpaintingExamples:
       masks: one of `masks.MASK_KINDS`.
       real_share: share of examples from real clips. Above 0, a corpus without clips in this split
         gives rendered motion instead, unless the share is 1.
+      still_share: share of the other examples that are a still's part at rest, not rendered motion.
       max_motion: most pixels that rendered points move from frame to frame.
       sampling: of real clips, see `sampling.draw`.
       flips: real clips are mirrored and played backwards at random; so are all when they are used
@@ -47,6 +50,7 @@ class InpaintingExamples:
     num_frames: int = 32
     masks: str = "box_fixed"
     real_share: float = 1.0
+    still_share: float = 0.0
     max_motion: float = 6.0
     sampling: str = "random"
     flips: bool = True
@@ -65,6 +69,8 @@ class InpaintingExamples:
             )
         if not 0 <= self.real_share <= 1:
             raise InputError(f"config.data.real_share: expected 0 to 1, got {self.real_share}")
+        if not 0 <= self.still_share <= 1:
+            raise InputError(f"config.data.still_share: expected 0 to 1, got {self.still_share}")
         if self.num_frames < 1 or self.size < 8:
             raise InputError(
                 "config.data: expected num_frames of 1 or more and a size of 8 or more, "
@@ -113,16 +119,31 @@ class InpaintingExamples:
         real = rng.random() < self.real_share
         if self._clips is not None and (real or self._stills is None):
             return self._real(rng, index)
+        # Without a share nothing is drawn: examples stay those of before there was one.
+        if self.still_share and rng.random() < self.still_share:
+            return self._at_rest(rng)
         return self._rendered(rng)
 
-    def _rendered(self, rng: np.random.Generator) -> UInt8[np.ndarray, "t s s 3"]:
+    def _picture(self, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
         source = self._stills
         assert source is not None
+        item = source.random_item(rng)
+        return source.frame(item, int(rng.integers(item.num_frames)))
 
-        def draw_picture(generator: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-            item = source.random_item(generator)
-            return source.frame(item, int(generator.integers(item.num_frames)))
+    def _at_rest(self, rng: np.random.Generator) -> UInt8[np.ndarray, "t s s 3"]:
+        """A random square of a still, from `_LEAST` of its short side on, in all frames."""
+        image = Image.fromarray(self._picture(rng))
+        short = min(image.size)
+        least = min(1.0, max(_LEAST, self.size / short))
+        side = max(1, round(short * least ** rng.random()))
+        left, top = (int(rng.integers(length - side + 1)) for length in image.size)
+        box = (left, top, left + side, top + side)
+        part = image.resize((self.size, self.size), Image.Resampling.LANCZOS, box, 2.0)
+        part = np.asarray(self._mirrored(rng, np.asarray(part)[None]))
+        return np.repeat(part, self.num_frames, axis=0)
 
+    def _rendered(self, rng: np.random.Generator) -> UInt8[np.ndarray, "t s s 3"]:
+        draw_picture = self._picture
         # A unit of a scene's time is four frames, so that motion bends and brakes within a clip.
         duration = max(1, self.num_frames - 1) / 4
         options = SceneOptions(max_motion=4 * self.max_motion, duration=duration, max_layers=3)

@@ -23,7 +23,7 @@ import ml_collections
 from jaxtyping import Array, Float, Int
 
 from gif2video_jax.ops.fill import fill_smoothly
-from gif2video_jax.ops.image import to_float
+from gif2video_jax.ops.image import shrink, to_float
 from gif2video_jax.ops.sums import total
 from gif2video_jax.training.generator_task import GeneratorTask
 from gif2video_jax.training.state import TrainState
@@ -130,12 +130,13 @@ class InpaintingTask(GeneratorTask):
         smooth = _smooth(video, mask)
         l1 = 127.5 * frame_masked_l1(frames, video, mask)
         metrics = {"l1": l1, "gain": 127.5 * frame_masked_l1(smooth, video, mask) - l1}
-        # Steps between frames, where both have a hole: what flickers.
-        both = mask[:, 1:] * mask[:, :-1]
-        changes = frame_masked_l1(jnp.diff(frames, axis=1), jnp.diff(video, axis=1), both)
-        metrics["flicker"] = 127.5 * changes
+        if video.shape[1] > 1:
+            # Steps between frames, where both have a hole: what flickers.
+            both = mask[:, 1:] * mask[:, :-1]
+            changes = frame_masked_l1(jnp.diff(frames, axis=1), jnp.diff(video, axis=1), both)
+            metrics["flicker"] = 127.5 * changes
         if result.volume is not None:
-            truth = _shrink_like(video, result.volume)
+            truth = shrink(video, video.shape[2] // result.volume.shape[2])
             metrics["volume_l1"] = 127.5 * masked_l1(result.volume, truth, result.small_mask)
         return metrics
 
@@ -196,7 +197,7 @@ class InpaintingTask(GeneratorTask):
         return Terms(volume, 127.5 * frame_masked_l1(result.frames, video, mask)), after
 
     def _volume_term(self, result, video):
-        truth = _shrink_like(video, result.volume)
+        truth = shrink(video, video.shape[2] // result.volume.shape[2])
         return 127.5 * masked_l1(result.volume, truth, result.small_mask)
 
     def _chosen_frames(self, step, num_frames: int) -> Int[Array, " k"] | None:
@@ -248,13 +249,6 @@ def _filled(batch: Batch) -> Float[Array, "n t h w 4"] | None:
 
 def _names(variables) -> list[str]:
     return [name for name in variables if name != "params"]
-
-
-def _shrink_like(video, small):
-    """Means of the blocks that a small video's pixels stand for."""
-    n, t, h, w, c = small.shape
-    blocks = video.reshape(n, t, h, video.shape[2] // h, w, video.shape[3] // w, c)
-    return blocks.mean(axis=(3, 5))
 
 
 def _smooth(video, mask):

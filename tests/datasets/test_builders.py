@@ -100,6 +100,7 @@ class GifOpenTest(_FolderCase, tfds.testing.DatasetBuilderTestCase):
     """TFDS's own test of a builder."""
 
     DATASET_CLASS = open_.Builder
+    VERSION = "1.1.0"
     SPLITS = {"train": 4, "validation": 1}
     BUILDER_CONFIG_NAMES_TO_TEST = ["g32_nodither", "frames"]
 

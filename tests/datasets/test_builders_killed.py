@@ -61,9 +61,9 @@ def test_a_killed_build_goes_on_from_its_finished_shards(tmp_path, monkeypatch):
     for kill_at in (2, 1):  # one finished each time, then none
         killed = run_build(tmp_path / "own", data, kill_at)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-    unfinished = data / "unfinished/gif_open/g8_octree_none/1.0.0"
+    unfinished = data / "unfinished/gif_open/g8_octree_none/1.1.0"
     assert len(list(unfinished.glob("*.records"))) == 1
-    assert not (data / "gif_open/g8_octree_none/1.0.0").exists(), "nothing half built is found"
+    assert not (data / "gif_open/g8_octree_none/1.1.0").exists(), "nothing half built is found"
 
     again = run_build(tmp_path / "own", data, 0)
     assert again.returncode == 0, again.stderr

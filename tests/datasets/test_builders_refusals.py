@@ -141,7 +141,7 @@ def test_the_command_builds_and_says_what_is_wrong_in_one_line(tmp_path, capsys)
     common = ["--manual-dir", str(tmp_path / "own"), "--data-dir", str(tmp_path / "data")]
     assert build_command.main(["gif_open/frames", *common]) == 0
     assert "train: 4 examples, 1 shards" in capsys.readouterr().out
-    recipe = json.loads((tmp_path / "data/gif_open/frames/1.0.0/motion.json").read_text())
+    recipe = json.loads((tmp_path / "data/gif_open/frames/1.1.0/motion.json").read_text())
     assert recipe["random_scene"]["max_motion"] == 30
     for name, message in {
         "gif_open/g0_dither": "g0_dither: expected 2 to 256 colours, got 0",

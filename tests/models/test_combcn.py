@@ -10,6 +10,7 @@ import pytest
 from gif2video_jax.models.build import variable_shapes
 from gif2video_jax.models.combcn import CombCN
 from gif2video_jax.models.video_layers import Layer
+from gif2video_jax.ops.line_fill import fill_along_lines
 from tests import oracles
 from tests.quick import quick_jit
 from tests.random_variables import random_variables
@@ -105,6 +106,18 @@ def test_what_a_hole_holds_does_not_matter(fill):
     first = complete(module, variables, video, mask)
     second = complete(module, variables, video * (1 - mask) + 0.7 * mask, mask)
     np.testing.assert_allclose(first.frames, second.frames, atol=1e-5)
+
+
+def test_lines_fill_each_frame_by_itself():
+    module = CombCN(**SMALL, fill="lines", norm="none", composition="residual")
+    video, mask = video_and_mask(module)
+    mask = mask.at[:, 1].set(jnp.flip(mask[:, 1], axis=-3))
+    filled = quick_jit(module.fill_holes)(video, mask)
+    for clip, number in ((0, 1), (0, 0)):
+        frame, known = video[clip, number][None], 1 - mask[clip, number][None]
+        alone = fill_along_lines(frame, known)
+        np.testing.assert_allclose(filled[clip, number, ..., :3], alone[0], atol=1e-5)
+    np.testing.assert_array_equal(filled[..., 3:], 1 - mask)
 
 
 def test_a_residual_network_whose_heads_are_zero_gives_its_fill():

@@ -7,6 +7,7 @@ import pytest
 from gif2video_jax.gifs.scenes import CutDetector
 from gif2video_jax.models.combcn import CombCN
 from gif2video_jax.models.superslomo import FLOW_UNET, SuperSlomo
+from gif2video_jax.ops.fill import fill_smoothly
 from gif2video_jax.pretrained import Network
 from gif2video_jax.restoring.inpaint import Inpainter
 from tests.random_variables import random_variables
@@ -42,8 +43,8 @@ class Stub(Inpainter):
         self.seen = []
         self._complete = self._stub
 
-    def _stub(self, _, video, holes, scale):
-        self.seen.append((video.copy(), holes.copy(), scale))
+    def _stub(self, _, video, holes, scale, factor):
+        self.seen.append((video.copy(), holes.copy(), (scale, factor)))
         return np.full(video.shape, video[~holes].mean(), np.float32)
 
 
@@ -64,20 +65,51 @@ def test_what_a_hole_holds_does_not_matter(real):
     )
 
 
-def test_a_thick_hole_at_half_the_scale_meets_its_edge_without_a_seam():
-    """A slope with a hole: the filled part goes on where the known one ends."""
-    module = CombCN(base_channels=2, guidance=False, norm="none", fill="smooth",
+def erring_network(bias, fill="smooth"):
+    """Corrects everything by `bias`; it was trained on holes of at most 8 pixels."""
+    module = CombCN(base_channels=2, guidance=False, norm="none", fill=fill,
                     composition="residual", dilations=(1, 1, 1, 2))  # fmt: skip
     variables = random_variables(module, 0)
     variables["params"]["frame"]["layer_17"]["kernel"] *= 0
-    variables["params"]["frame"]["layer_17"]["bias"] = jnp.array([0.3, 0.3, 0.3])  # it errs
-    inpainter = Inpainter(Network(module, variables), window=2)
-    slope = np.broadcast_to(np.arange(0, 240, 5, np.uint8)[:, None, None], (48, 48, 3))
-    masks = box(1, 48, 48, 12, 12, 24)
-    (filled,) = inpainter.fill(slope[None], masks)
+    variables["params"]["frame"]["layer_17"]["bias"] = jnp.array([bias] * 3)
+    return Network(module, variables)
+
+
+def test_a_thick_hole_at_half_the_scale_meets_its_edge_without_a_seam():
+    """A slope with a hole: the filled part goes on where the known one ends."""
+    inpainter = Inpainter(erring_network(0.3), window=2)
+    slope = np.broadcast_to(np.arange(0, 240, 2.5)[:, None, None], (96, 96, 3)).astype(np.uint8)
+    hole = slice(28, 68)
+    (filled,) = inpainter.fill(slope[None], box(1, 96, 96, 28, 28, 40))
     # 0.3 is 38 levels, which the known pixels around tell; what is left is the fill's own error.
-    error = np.abs(filled[12:36, 12:36].astype(int) - slope[12:36, 12:36])
+    error = np.abs(filled[hole, hole].astype(int) - slope[hole, hole])
     assert error.mean() < 12 and error[[0, -1]].mean() < 15
+
+
+@pytest.mark.parametrize(("side", "factor"), [(8, 1), (12, 2), (16, 2), (24, 4), (32, 4)])
+def test_thick_holes_are_corrected_at_the_scale_that_the_network_was_trained_at(side, factor):
+    """The correction is whole inside, less at the edge; without one the fill stays as it is."""
+    picture, masks = noise(1, 64, 64), box(1, 64, 64, 16, 16, side)
+    results, sizes = {}, []
+    for bias in (0.0, 0.2):
+        inpainter = Inpainter(erring_network(bias), window=2)
+        complete = inpainter._complete
+
+        def noting(*arguments, complete=complete, **named):
+            sizes.append(named)
+            return complete(*arguments, **named)
+
+        inpainter._complete = noting
+        (results[bias],) = inpainter.fill(picture, masks)
+    assert sizes == [{"scale": 1, "factor": factor}] * 2
+    change = results[0.2].astype(int) - results[0.0]
+    hole = change[16 : 16 + side, 16 : 16 + side]
+    deep = hole[factor:-factor, factor:-factor]
+    assert np.abs(deep - 25.5).max() <= 1
+    assert (change[masks[0]].sum() == change.sum()) and np.abs(hole).max() <= 26
+    known = jnp.asarray(1 - masks[..., None], jnp.float32)
+    smooth = np.asarray(fill_smoothly(jnp.asarray(picture, jnp.float32) * known, known))
+    assert np.abs(results[0.0] - smooth[0])[masks[0]].max() < 1.5
 
 
 def test_frames_without_holes_pass_and_need_no_network():
@@ -109,7 +141,11 @@ def test_windows_overlap_by_half_and_only_they_are_held():
 def test_results_of_two_windows_are_blended_in_time():
     stub = Stub(window=4)
     values = iter([10.0, 100.0])
-    stub._complete = lambda _, video, holes, scale: np.full(video.shape, next(values), np.float32)
+
+    def next_value(_, video, holes, **sizes):
+        return np.full(video.shape, next(values), np.float32)
+
+    stub._complete = next_value
     filled = np.stack(list(stub.fill(noise(6), box(6))))
     levels = filled[:, 12, 14, 0].tolist()
     # Weights 1 2 2 1 of each window: frames 2 and 3 belong to both.
@@ -138,8 +174,8 @@ def test_what_lies_beyond_a_small_frame_is_a_hole_to_the_network():
     stub = Stub(window=2)
     frames, masks = noise(2, 10, 12), box(2, 10, 12, 3, 3, 2)
     list(stub.fill(frames, masks))
-    ((video, holes, scale),) = stub.seen
-    assert scale == 1 and video.shape[1] % 32 == 0 and video.shape[2] % 32 == 0
+    ((video, holes, sizes),) = stub.seen
+    assert sizes == (1, 1) and video.shape[1] % 32 == 0 and video.shape[2] % 32 == 0
     assert holes[:, 10:].all() and holes[:, :, 12:].all()
     np.testing.assert_array_equal(holes[:, :10, :12], masks)
 

@@ -41,7 +41,7 @@ def weights(tmp_path_factory):
 def no_network(monkeypatch):
     """What the network makes is grey, at once."""
 
-    def grey(self, variables, video, holes, scale):
+    def grey(self, variables, video, holes, scale, factor):
         return np.full(video.shape, 128, np.float32)
 
     class Grey(inpaint_module.Inpainter):

@@ -63,6 +63,27 @@ def test_real_clips_are_the_corpus(corpus_path):
     )
 
 
+def test_stills_at_rest_are_parts_of_the_corpus_stills(corpus_path):
+    """A still of the miniature corpus is 140x120; a part of 120 is a whole side of it."""
+    from gif2video_jax.training.sources import open_source
+
+    source = open_source(corpus_path, split="train", kind="still")
+    stills = [source.frame(item, 0) for item in source.items]
+    fields = {"size": 120, "num_frames": 3, "real_share": 0.0}
+    maker = InpaintingExamples(corpus_path, still_share=1.0, flips=False, **fields)
+    for index in range(4):
+        truth = maker[index]["truth"][0]
+        assert all(
+            any(np.array_equal(frame, still[:, x : x + 120]) for still in stills for x in range(21))
+            for frame in truth
+        )
+        assert np.array_equal(truth[0], truth[2]), "at rest"
+    moving = InpaintingExamples(corpus_path, still_share=0.0, **fields)
+    assert any(np.diff(moving[index]["truth"].astype(int), axis=1).any() for index in range(4))
+    small = InpaintingExamples(corpus_path, still_share=1.0, **{**fields, "size": 16})
+    assert len({small[index]["truth"].tobytes() for index in range(8)}) == 8
+
+
 def test_a_split_without_clips_gives_rendered_motion_unless_all_should_be_real(corpus_path):
     fields = {"split": "validation", **SMALL}
     assert InpaintingExamples(corpus_path, real_share=0.9, **fields)[0]["truth"].any()
@@ -75,6 +96,7 @@ def test_a_split_without_clips_gives_rendered_motion_unless_all_should_be_real(c
     [
         ({"masks": "circle"}, "masks: expected one of box_fixed, .*, got 'circle'"),
         ({"real_share": 1.5}, "real_share: expected 0 to 1, got 1.5"),
+        ({"still_share": -0.5}, "still_share: expected 0 to 1, got -0.5"),
         ({"num_frames": 0}, "expected num_frames of 1 or more"),
         ({"sampling": "often"}, "sampling: expected one of"),
     ],

@@ -88,8 +88,7 @@ def test_a_frozen_3dcn_stays_as_it_is_and_still_guides():
 
 
 def test_the_default_config_learns_from_some_frames_of_each_clip():
-    config = shrunk("combcn_default.py")
-    assert config.frames_per_clip == 2
+    config = shrunk("combcn_default.py", frames_per_clip=2)
     config.model.fill = "video"  # tells what it saw elsewhere, as "motion" does; compiles faster
     states, metrics = run(config, 8)
     losses = [found["loss"] for found in metrics]
@@ -98,6 +97,13 @@ def test_the_default_config_learns_from_some_frames_of_each_clip():
     task = make_task(config)
     judged = quick_jit(task.evaluate)(states[-1], batch_of())
     assert set(judged) == {"l1", "gain", "flicker", "volume_l1"}
+    assert all(np.isfinite(float(value)) for value in judged.values())
+
+
+def test_a_single_picture_has_no_flicker():
+    task, batch = make_task(shrunk("combcn_default_2d.py")), batch_of(num_frames=1)
+    judged = quick_jit(task.evaluate)(state_of(task, batch), batch)
+    assert set(judged) == {"l1", "gain"}
     assert all(np.isfinite(float(value)) for value in judged.values())
 
 

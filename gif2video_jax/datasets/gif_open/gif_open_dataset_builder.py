@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gif2video_jax.datasets import archives, corpus_fetch
-from gif2video_jax.datasets.clip_builder import ClipBuilder
+from gif2video_jax.datasets.clip_builder import ClipBuilder, Version
 from gif2video_jax.datasets.clips import ClipRecipe, VideoItem
 from gif2video_jax.datasets.corpus_list import CorpusItem, read_corpus
 from gif2video_jax.datasets.motion_scenes import SceneOptions
@@ -21,6 +21,8 @@ JPEG_OPTIONS = {"quality": 95, "subsampling": "4:4:4"}
 class Builder(ClipBuilder):
     """TFDS builder of the open corpus."""
 
+    VERSION = Version("1.1.0")
+    RELEASE_NOTES = {"1.0.0": "First release.", "1.1.0": "162 more pictures in the open corpus."}
     FIELDS = ("kind", "group", "style", "licence", "author")
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Say the folder of pictures and videos as --manual_dir: one that `python -m "
