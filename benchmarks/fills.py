@@ -1,11 +1,12 @@
-"""How well holes of single pictures are filled without a network, beside OpenCV's inpainting.
+"""How well holes of single pictures are filled, beside OpenCV's inpainting.
 
     python benchmarks/fills.py --corpus FOLDER [--split train] [--kinds box_fixed strokes text]
-        [--draws 1] [--seed 0]
+        [--draws 1] [--seed 0] [--network FILE]
 
 Random squares of a corpus' stills (see `gif2video_jax.datasets.open_corpus fetch`; any folder of
 pictures serves), scaled to 128 pixels, with holes drawn as in training. Prints, for each kind of
-hole, the mean L1 in holes in levels of 255 and the mean PSNR there. OpenCV's radius is 3.
+hole, the mean L1 in holes in levels of 255 and the mean PSNR there. OpenCV's radius is 3. The
+network is the bundled inpainter, or that of a file, with or without guidance.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.evaluation.inpainting import score
 from gif2video_jax.ops.fill import fill_smoothly
 from gif2video_jax.ops.line_fill import fill_along_lines
+from gif2video_jax.pretrained import load_model, load_network
+from gif2video_jax.restoring.inpaint import Inpainter
 from gif2video_jax.training.masks import random_masks
 
 SIZE = 128
@@ -35,8 +38,10 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--draws", type=int, default=1, help="squares of each still")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--network", metavar="FILE", help="another than the bundled inpainter")
     options = parser.parse_args()
     try:
+        network = load_network(options.network) if options.network else load_model().inpainter
         found = read_corpus(options.corpus)
     except InputError as error:
         sys.exit(f"fills: {error}")
@@ -53,6 +58,7 @@ def main() -> None:
         "Navier-Stokes": opencv(cv2.INPAINT_NS),
         "harmonic": ours(fill_smoothly),
         "along lines": ours(fill_along_lines),
+        "network": by(Inpainter(network, window=2)),
     }
     print(f"{len(squares)} squares; L1 / PSNR\n")
     print("| fill | " + " | ".join(options.kinds) + " |\n|---" + "|---" * len(options.kinds) + "|")
@@ -83,6 +89,10 @@ def ours(function):
         return np.clip(np.round((filled + 1) * 127.5), 0, 255).astype(np.uint8)
 
     return fill
+
+
+def by(inpainter: Inpainter):
+    return lambda image, hole: next(iter(inpainter.fill([image], [hole])))
 
 
 def measured(fill, squares: list[np.ndarray], kind: str, seed: int) -> str:

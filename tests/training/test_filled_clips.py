@@ -15,7 +15,8 @@ from gif2video_jax.errors import InputError
 from gif2video_jax.ops.image import to_float
 from gif2video_jax.training import feeding, fill_clips
 from gif2video_jax.training.fill_clips import write_filled_clips
-from gif2video_jax.training.filled_clips import FilledClips
+from gif2video_jax.training.filled_clips import ARRAYS, FilledClips
+from gif2video_jax.training.inpainting_examples import InpaintingExamples
 from gif2video_jax.training.inputs import make_examples
 from gif2video_jax.training.tasks import make_task
 from tests.quick import quick_jit
@@ -55,6 +56,38 @@ def test_holes_are_filled_as_the_network_fills_them(made):
     np.testing.assert_allclose(seen, expected[..., 3], atol=0.51 / 255)
     known = ~example["mask"]
     np.testing.assert_array_equal(example["filled"][known], example["truth"][known])
+
+
+def test_thick_holes_are_filled_at_four_times_the_size(made, tmp_path):
+    """By hand: drawn large, filled by the same network, means of 4x4 pixels."""
+    config = made[0].copy_and_resolve_references()
+    source = json.loads((pathlib.Path(made[1]) / "about.json").read_text())["source"]
+    config.data.update(source=source, size=16, real_share=0.0)
+    output = tmp_path / "clips"
+    write_filled_clips(config, str(output), counts={"train": 10}, thick_share=0.9)
+    found = {name: np.load(output / f"train_{name}.npy") for name in ARRAYS}
+    assert found["truth"].shape == (10, 2, 16, 16, 3)
+    thin = InpaintingExamples(**{**fields_of(config), "corpus": source, "seed": config.seed})
+    np.testing.assert_array_equal(found["truth"][3:4], thin[3]["truth"])
+    large = {**fields_of(config), "size": 64, "masks": "box_fixed", "max_motion": 12.0}
+    maker = InpaintingExamples(**{**large, "corpus": source, "seed": config.seed})
+    for number in range(4):
+        example = maker[number]
+        mask = jnp.asarray(example["mask"], jnp.float32)[..., None]
+        filled = make_task(config).model.fill_holes(to_float(jnp.asarray(example["truth"])), mask)
+
+        def means(x):
+            return np.asarray(x).reshape(2, 16, 4, 16, 4, -1).mean(axis=(2, 4))
+
+        clip = {name: found[name][4 + number].astype(np.float32) for name in ARRAYS}
+        np.testing.assert_allclose(clip["truth"], means(example["truth"]), atol=0.51)
+        np.testing.assert_array_equal(clip["mask"], means(mask)[..., 0] > 0)
+        expected = means(filled[..., :3].clip(-1, 1))
+        np.testing.assert_allclose(clip["filled"] / 127.5 - 1, expected, atol=0.51 / 127.5)
+        np.testing.assert_allclose(clip["seen"] / 255, means(filled)[..., 3], atol=0.51 / 255)
+    # The third batch is thick, too: a box that moves.
+    assert (found["mask"][8, 0] != found["mask"][8, 1]).any()
+    assert json.loads((output / "about.json").read_text())["thick_share"] == 0.9
 
 
 @pytest.mark.long
@@ -145,6 +178,7 @@ def test_the_command_names_what_is_wrong_and_leaves_nothing(tmp_path, monkeypatc
     for arguments, message in (
         (["--config", config, "--source", "packed:nowhere.zip"], "nowhere.zip: no such packed"),
         (["--config", config, "--source", "packed:x", "--count", "0"], "expected 1 or more"),
+        (["--config", config, "--source", "packed:x", "--thick", "1"], "--thick: expected 0 to"),
         (["--config", str(CONFIGS / "smoke.py"), "--source", "packed:x"], "expected inpainting"),
     ):
         monkeypatch.setattr(sys, "argv", ["fill_clips", *arguments, "--output", str(output)])
