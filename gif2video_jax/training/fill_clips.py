@@ -108,7 +108,8 @@ def _batches(
         maker, start = makers[which], given[which]
         given[which] += _AT_ONCE
         made = [maker[i] for i in range(start, start + _AT_ONCE)]
-        yield tuple(np.concatenate([one[name] for one in made]) for name in ("truth", "mask"))
+        truth, mask = (np.concatenate([one[name] for one in made]) for name in ("truth", "mask"))
+        yield truth, mask
 
 
 def _write_split(

@@ -139,8 +139,7 @@ class InpaintingExamples:
         left, top = (int(rng.integers(length - side + 1)) for length in image.size)
         box = (left, top, left + side, top + side)
         part = image.resize((self.size, self.size), Image.Resampling.LANCZOS, box, 2.0)
-        part = np.asarray(self._mirrored(rng, np.asarray(part)[None]))
-        return np.repeat(part, self.num_frames, axis=0)
+        return self._mirrored(rng, np.stack([np.asarray(part)] * self.num_frames))
 
     def _rendered(self, rng: np.random.Generator) -> UInt8[np.ndarray, "t s s 3"]:
         draw_picture = self._picture

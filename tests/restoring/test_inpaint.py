@@ -170,6 +170,21 @@ def test_a_fourth_channel_stays():
     assert not np.array_equal(filled[masks][:, :3], frames[masks][:, :3])
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_the_mirror_image_of_a_thick_hole_is_filled_by_the_mirror_image(axis):
+    """Though a network of random weights does not know left from right alike."""
+    picture, masks = noise(1, 64, 64, seed=4), box(1, 64, 64, 10, 20, 20)
+    module = CombCN(base_channels=2, guidance=False, norm="none", fill="smooth",
+                    composition="residual", dilations=(1, 1, 1, 2))  # fmt: skip
+    inpainter = Inpainter(Network(module, random_variables(module, 1)), window=2)
+    (filled,) = inpainter.fill(picture, masks)
+    (mirrored,) = inpainter.fill(np.flip(picture, axis), np.flip(masks, axis))
+    difference = np.flip(mirrored, axis - 1).astype(int) - filled
+    assert np.abs(difference).max() <= 1
+    (alone,) = Inpainter(erring_network(0.0), window=2).fill(picture, masks)
+    assert np.abs(alone.astype(int) - filled)[masks[0]].mean() > 4, "the network does something"
+
+
 def test_what_lies_beyond_a_small_frame_is_a_hole_to_the_network():
     stub = Stub(window=2)
     frames, masks = noise(2, 10, 12), box(2, 10, 12, 3, 3, 2)
