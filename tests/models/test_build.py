@@ -38,7 +38,7 @@ CONFIG_PARAMETERS = {
     "ccdnet2_gan_faces_dither": 29_583_302,
     "ccdnet2_gan_faces_nodither": 29_583_302,
     "combcn_default": 2_187_670,
-    "combcn_default_2d": 542_979,
+    "combcn_default_2d": 543_379,
     "combcn_faces": 15_223_734,
     "combcn_faces_2d": 8_659_875,
     "combcn_faces_frozen": 15_223_734,

@@ -193,7 +193,7 @@ def test_a_strided_layer_sees_the_frames_it_should():
     ("fields", "message"),
     [
         ({"ratio": 3}, "ratio: expected 2 or 4, got 3"),
-        ({"fill": "grey"}, "fill: expected one of mean, smooth, video, motion, got 'grey'"),
+        ({"fill": "grey"}, "fill: expected one of mean, smooth, lines, video, motion, got 'grey'"),
         ({"norm": "layer"}, "norm: expected one of batch, none"),
         ({"composition": "sum"}, "composition: expected one of direct, residual"),
         ({"dilations": (1, 2)}, "dilations: expected 4 whole numbers of 1 or more, got .1, 2."),
