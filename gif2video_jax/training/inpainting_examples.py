@@ -1,4 +1,4 @@
-"""Examples for inpainting: clips, real ones and rendered motion, with the holes of `masks`."""
+"""Examples for inpainting: clips, rendered motion and stills at rest, with the holes of `masks`."""
 
 import collections
 import dataclasses
@@ -23,7 +23,7 @@ _APART = 32
 
 @dataclasses.dataclass
 class InpaintingExamples:
-    """Clips of a corpus and layered motion rendered from its stills, each with a hole.
+    """Clips of a corpus, its stills at rest and motion rendered from them, each with a hole.
 
     Attributes:
       corpus: what to read, see `sources.open_source`; a path alone is a packed corpus.
@@ -33,7 +33,8 @@ class InpaintingExamples:
       num_frames: of each clip.
       masks: one of `masks.MASK_KINDS`.
       real_share: share of examples from real clips. Above 0, a corpus without clips in this split
-        gives rendered motion instead, unless the share is 1.
+        gives rendered motion instead, unless the share is 1. Without stills, frames of clips are
+        the pictures.
       still_share: share of the other examples that are a still's part at rest, not rendered motion.
       max_motion: most pixels that rendered points move from frame to frame.
       sampling: of real clips, see `sampling.draw`.
@@ -80,14 +81,19 @@ class InpaintingExamples:
             raise InputError(f"config.data.uses: expected 1 or more, got {self.uses}")
         self._stills = self._clips = None
         self._kept: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
-        if self.real_share < 1:
-            self._stills = open_source(self.corpus, split=self.split, kind="still")
         if self.real_share > 0:
             try:
                 self._clips = open_source(self.corpus, split=self.split, kind="clip")
             except InputError:
-                if self._stills is None:
+                if self.real_share == 1:
                     raise
+        if self.real_share < 1:
+            try:
+                self._stills = open_source(self.corpus, split=self.split, kind="still")
+            except InputError:
+                if self._clips is None:
+                    raise
+                self._stills = self._clips  # whose frames are pictures, too
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Makes example `index`.
@@ -142,11 +148,10 @@ class InpaintingExamples:
         return self._mirrored(rng, np.stack([np.asarray(part)] * self.num_frames))
 
     def _rendered(self, rng: np.random.Generator) -> UInt8[np.ndarray, "t s s 3"]:
-        draw_picture = self._picture
         # A unit of a scene's time is four frames, so that motion bends and brakes within a clip.
         duration = max(1, self.num_frames - 1) / 4
         options = SceneOptions(max_motion=4 * self.max_motion, duration=duration, max_layers=3)
-        scene = random_scene(rng, draw_picture, height=self.size, width=self.size, options=options)
+        scene = random_scene(rng, self._picture, height=self.size, width=self.size, options=options)
         return scene.render((np.arange(self.num_frames) / 4).tolist())
 
     def _real(self, rng: np.random.Generator, index: int) -> UInt8[np.ndarray, "t s s 3"]:

@@ -8,7 +8,7 @@ from gif2video_jax.training import inpainting_examples
 from gif2video_jax.training.inpainting_examples import InpaintingExamples
 from gif2video_jax.training.inputs import make_examples
 from gif2video_jax.training.masks import MASK_KINDS
-from tests.training.miniature_corpus import write_corpus
+from tests.training.miniature_corpus import smooth_picture, write_corpus
 
 SMALL = {"size": 32, "num_frames": 2}
 
@@ -82,6 +82,19 @@ def test_stills_at_rest_are_parts_of_the_corpus_stills(corpus_path):
     assert any(np.diff(moving[index]["truth"].astype(int), axis=1).any() for index in range(4))
     small = InpaintingExamples(corpus_path, still_share=1.0, **{**fields, "size": 16})
     assert len({small[index]["truth"].tobytes() for index in range(8)}) == 8
+
+
+def test_frames_of_clips_are_the_pictures_where_there_are_no_stills(tmp_path):
+    path = str(write_corpus(tmp_path / "clips.zip", num_stills=0))
+    fields = {"still_share": 1.0, "flips": False, "size": 120, "num_frames": 2}
+    maker = InpaintingExamples(path, real_share=1e-9, **fields)
+    frames = [smooth_picture(100 + number, 120, 140) for number in range(2)]
+    for index in range(3):
+        truth = maker[index]["truth"][0]
+        assert np.array_equal(truth[0], truth[1])
+        assert any(np.array_equal(truth[0], f[:, x : x + 120]) for f in frames for x in range(21))
+    with pytest.raises(InputError, match="holds no still of the split 'train'"):
+        InpaintingExamples(path, real_share=0.0, **fields)
 
 
 def test_a_split_without_clips_gives_rendered_motion_unless_all_should_be_real(corpus_path):
