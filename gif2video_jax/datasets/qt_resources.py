@@ -101,7 +101,7 @@ def _data(content: bytes, offset: int, flags: int) -> bytes:
         return data
     (unpacked,) = struct.unpack_from(">I", data)
     if unpacked > _MAX_BYTES:
-        raise ValueError(f"damaged resource: a file of {unpacked} bytes, expected {_MAX_BYTES}")
+        raise ValueError(f"damaged resource: {unpacked} bytes, expected at most {_MAX_BYTES}")
     result = zlib.decompressobj().decompress(data[4:], _MAX_BYTES)
     if len(result) != unpacked:
         raise ValueError("damaged resource: a file of another length than it says")

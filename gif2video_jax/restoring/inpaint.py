@@ -70,10 +70,11 @@ class Inpainter:
         # So far the farthest dilation reaches, at a quarter of the size: half of the side that the
         # network was trained on, if it was as the paper's is, and the thickest box of it.
         self._reach = 4 * max(module.dilations)
-        self._largest_factor = 4 if module.composition == "residual" else 1
+        corrects = module.composition == "residual"
+        self._largest_factor = 4 if corrects else 1
         # What is seen around a hole, and the thickest hole that is filled at full size.
-        self._margin = self._reach * min(2, self._largest_factor)
-        self._thickness = max(2 * self._reach, self._largest_factor * self._reach)
+        self._margin = 2 * self._reach if corrects else self._reach
+        self._thickness = 4 * self._reach if corrects else 2 * self._reach
         self._cut_detector = cut_detector
         self.num_cuts = 0
         self._compiled = functools.cache(self._compiled_at)

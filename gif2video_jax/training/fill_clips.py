@@ -55,13 +55,15 @@ def write_filled_clips(
       config: of the task "inpainting"; `config.data.source` says what is drawn from.
       output: a folder that is not there yet.
       counts: how many of each split.
-      thick_share: of the clips, 0 to 1, see the head of this file.
+      thick_share: of the clips, 0 to less than 1, see the head of this file.
 
     Raises:
       InputError: if the config or its data do not serve, or the folder cannot be made.
     """
     if config.task != "inpainting":
         raise InputError(f"config.task: expected inpainting, got {config.task}")
+    if not 0 <= thick_share < 1:
+        raise InputError(f"--thick: expected 0 to less than 1, got {thick_share}")
     if os.path.exists(output):
         raise InputError(f"{output}: is there already; remove it, or name another folder")
     fields = {name: value for name, value in config.data.items() if name not in _ORIGIN}
@@ -79,7 +81,8 @@ def write_filled_clips(
                 InpaintingExamples(config.data.source, split=split, seed=config.seed + number, **f)
                 for f in kinds
             ]
-            _write_split(model, _batches(makers, count, thick_share), count, beside, split)
+            batches = _batches(makers, count, thick_share)
+            _write_split(model, batches, count, fields["size"], beside, split)
         with open(os.path.join(beside, ABOUT), "w", encoding="utf-8") as file:
             json.dump(about, file, indent=2)
         os.chmod(beside, 0o755)
@@ -116,6 +119,7 @@ def _write_split(
     model: CombCN,
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
     count: int,
+    size: int,
     folder: str,
     split: str,
 ) -> None:
@@ -129,9 +133,7 @@ def _write_split(
         return to_uint8(small[0]), _to_bytes(jnp.ceil(small[1])), to_uint8(filled), _to_bytes(seen)
 
     arrays: dict[str, np.ndarray] = {}
-    size = None
     for number, (truth, mask) in enumerate(batches):
-        size = size or truth.shape[2]
         made = [np.asarray(x) for x in fill(truth, mask, factor=truth.shape[2] // size)]
         made[1], made[3] = made[1][..., 0] > 0, made[3][..., 0]
         for name, array in zip(ARRAYS, made, strict=True):
@@ -170,8 +172,6 @@ def main() -> None:
     try:
         if min(counts.values()) < 1:
             raise InputError("--count and --validation: expected 1 or more")
-        if not 0 <= options.thick < 1:
-            raise InputError(f"--thick: expected 0 to less than 1, got {options.thick}")
         config = load_config(options.config)
         config.data.source = options.source
         write_filled_clips(config, options.output, counts=counts, thick_share=options.thick)

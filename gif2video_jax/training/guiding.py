@@ -71,8 +71,9 @@ def guide_file(weights: str, config_path: str, output: str, *, seed: int = 0) ->
       InputError: if anything of these is missing, broken or does not fit.
     """
     network, config = load_network(weights), load_config(config_path)
-    if network.kind != KIND or network.fields.get("guidance", True):
-        raise InputError(f"{weights}: expected a combcn without guidance, got {network.kind}")
+    if network.kind != KIND or network.module.guidance:
+        got = f"{network.kind} with guidance" if network.kind == KIND else network.kind
+        raise InputError(f"{weights}: expected a combcn without guidance, got a {got}")
     if config.task != "inpainting" or not config.model.guidance:
         raise InputError(f"{config_path}: expected a config of inpainting with guidance")
     if not os.path.isdir(os.path.dirname(os.path.abspath(output))):

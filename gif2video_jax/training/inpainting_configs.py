@@ -142,12 +142,8 @@ def default(**changes: Any) -> ml_collections.ConfigDict:
     return config
 
 
-def stills(**changes: Any) -> ml_collections.ConfigDict:
-    """The 2D network of the bundled model by itself, on single pictures, which need no motion.
-
-    Args:
-      **changes: see `default`.
-    """
+def stills() -> ml_collections.ConfigDict:
+    """The 2D network of the bundled model by itself, on single pictures, which need no motion."""
     config = default(
         losses={"combined": 1.0},
         model={"guidance": False, "fill": "lines"},
@@ -159,7 +155,6 @@ def stills(**changes: Any) -> ml_collections.ConfigDict:
         },
         num_steps=40_000,
         frames_per_clip=0,
-        **changes,
     )
     config.optimizer.learning_rate = 1e-3
     return config

@@ -65,9 +65,9 @@ def test_what_a_hole_holds_does_not_matter(real):
     )
 
 
-def erring_network(bias, fill="smooth"):
+def erring_network(bias):
     """Corrects everything by `bias`; it was trained on holes of at most 8 pixels."""
-    module = CombCN(base_channels=2, guidance=False, norm="none", fill=fill,
+    module = CombCN(base_channels=2, guidance=False, norm="none", fill="smooth",
                     composition="residual", dilations=(1, 1, 1, 2))  # fmt: skip
     variables = random_variables(module, 0)
     variables["params"]["frame"]["layer_17"]["kernel"] *= 0
